@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { exitCodeOf, run, setUp } from '../scripts/setup.mjs'
 
-const node = await setUp({ page: false })
+const node = await setUp({ page: false, program: true })
 const directory = import.meta.dirname
 if (!existsSync(join(directory, 'node_modules'))) {
   await run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {

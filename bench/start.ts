@@ -1,6 +1,7 @@
 /*
- * Time from the start of `purser serve` to a ready server, processor time until then, and resident memory when idle, with
- * and without compiled code in the cache. Interleaved. Goals: ready in 1 s, 150 MB idle.
+ * Time from the start of `purser serve` to a ready server, processor time until then, and resident memory when idle: of the
+ * program that `npm start` runs, with and without compiled code in the cache, and of the sources. Interleaved. Goals: ready
+ * in 1 s, 150 MB idle.
  *
  *   npm run start -- [rounds, 5]
  */
@@ -9,12 +10,19 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { serverProgram } from '../scripts/setup.mjs'
 
+const ROOT = join(import.meta.dirname, '..')
 const ROUNDS = Number(process.argv[2] ?? 5)
-const MAIN = join(import.meta.dirname, '..', 'packages', 'server', 'src', 'main.ts')
-const FLAGS = ['--max-semi-space-size=32', '--conditions=@purser/source', MAIN, 'serve', '--json', '--port', '0']
+const SOURCES = ['--conditions=@purser/source', join(ROOT, 'packages', 'server', 'src', 'main.ts')]
+const OPTIONS = ['serve', '--json', '--port', '0']
 const TICK_MS = 10
 const IDLE_MS = 2_000
+
+interface Variant {
+  readonly program: readonly string[]
+  readonly environment: NodeJS.ProcessEnv
+}
 
 interface Start {
   readonly readyMs: number
@@ -24,15 +32,16 @@ interface Start {
 
 const directory = await mkdtemp(join(tmpdir(), 'purser-start-'))
 const cache = join(directory, 'cache')
-const variants: Readonly<Record<string, NodeJS.ProcessEnv>> = {
-  'nothing compiled': { NODE_DISABLE_COMPILE_CACHE: '1' },
-  'compiled code in the cache': { NODE_COMPILE_CACHE: cache },
+const variants: Readonly<Record<string, Variant>> = {
+  'one program': { program: [serverProgram], environment: { NODE_DISABLE_COMPILE_CACHE: '1' } },
+  'one program, compiled': { program: [serverProgram], environment: { NODE_COMPILE_CACHE: cache } },
+  'sources, compiled': { program: SOURCES, environment: { NODE_COMPILE_CACHE: cache } },
 }
-await start({ NODE_COMPILE_CACHE: cache })
+for (const variant of Object.values(variants)) await start(variant)
 const starts = new Map<string, Start[]>()
 for (let round = 0; round < ROUNDS; round++)
-  for (const [name, environment] of Object.entries(variants))
-    starts.set(name, [...(starts.get(name) ?? []), await start(environment)])
+  for (const [name, variant] of Object.entries(variants))
+    starts.set(name, [...(starts.get(name) ?? []), await start(variant)])
 await rm(directory, { recursive: true })
 
 console.log('| | ready ms | processor ms | resident MB |\n|---|--:|--:|--:|')
@@ -44,10 +53,10 @@ for (const [name, runs] of starts) {
   )
 }
 
-async function start(environment: NodeJS.ProcessEnv): Promise<Start> {
+async function start({ program, environment }: Variant): Promise<Start> {
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env
   const startedAt = performance.now()
-  const child = spawn(process.execPath, FLAGS, {
+  const child = spawn(process.execPath, ['--max-semi-space-size=32', ...program, ...OPTIONS], {
     cwd: await mkdtemp(join(directory, 'store-')),
     env: { ...inherited, ...environment },
     stdio: ['ignore', 'pipe', 'ignore'],

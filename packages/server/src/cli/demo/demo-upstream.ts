@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Effects } from 'purser'
+import { http } from '../../http/node-http.ts'
 import { DEMO_REFUSED_QUESTION } from './demo-data.ts'
 
 /** One in so many calls fails, so that the Deck has something to show. */
@@ -18,7 +19,7 @@ export interface DemoUpstream {
 /** Answers chat completions, refuses one question for good, and fails now and then. */
 export async function openDemoUpstream(effects: Pick<Effects, 'setTimer'>): Promise<DemoUpstream> {
   let calls = 0
-  const server = createServer(async (request, response) => {
+  const server = http.createServer(async (request, response) => {
     const body = await readBody(request)
     if (body === undefined) return send(response, 413, { error: { message: 'The body is too large.' } })
     if (request.url?.endsWith('/chat/completions') !== true) return send(response, 200, {})
