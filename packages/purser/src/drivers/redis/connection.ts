@@ -3,13 +3,16 @@ import { systemEffects } from '../../core/effects.ts'
 import { PurserError, storeClosed } from '../../errors.ts'
 import { isDemoted, isNotNow, isReply, isUnknownScript, toStoreError } from './errors.ts'
 import { type Link, LinkLost, openLink, type RedisReply } from './link.ts'
+import { ReplicaWaits } from './replica-waits.ts'
 import type { Script } from './script.ts'
-import type { Target } from './target.ts'
+import type { ReplicaWait, Target } from './target.ts'
 
 export interface ConnectionOptions {
   readonly target: Target
   /** Deadline of every call, with the wait for a connection and all retries. */
   readonly timeoutMs: number
+  /** What `write` waits for. Default: the reply of the server. */
+  readonly wait?: ReplicaWait | undefined
 }
 
 /** Arguments of a command. With `isRetry` an earlier attempt may have run. */
@@ -37,6 +40,7 @@ export class Connection {
   /** Runs after the connection is made, before the first command. Must not reject. */
   onReady: (link: Link) => Promise<void> = async () => undefined
   #link: Link | undefined
+  readonly #waits = new WeakMap<Link, ReplicaWaits>()
   #connecting: Promise<void> | undefined
   /** Resolved when the current attempt to connect has ended. */
   #attempt = Promise.withResolvers<void>()
@@ -60,15 +64,21 @@ export class Connection {
 
   /** Runs a script. The server is sent its text when it does not know it, also after `SCRIPT FLUSH` or a fail-over. */
   eval<Reply extends RedisReply>(script: Script, keys: readonly string[], args: Arguments): Promise<Reply> {
-    const [key = ''] = keys
+    return this.#call(args, (link, list, deadline) => sendScript<Reply>(link, script, { keys, list, deadline }))
+  }
+
+  /** Like `eval`, for a script that writes. Resolves when as many replicas have it as `wait` demands. */
+  write<Reply extends RedisReply>(script: Script, keys: readonly string[], args: Arguments): Promise<Reply> {
     return this.#call(args, async (link, list, deadline) => {
-      const rest = [String(keys.length), ...keys, ...list]
-      try {
-        return (await link.send(key, ['EVALSHA', script.sha, ...rest], deadline)) as Reply
-      } catch (error) {
-        if (!isUnknownScript(error)) throw error
-        return (await link.send(key, ['EVAL', script.lua, ...rest], deadline)) as Reply
+      const waits = this.#waits.get(link)
+      let confirmed: Promise<void> | undefined
+      const onSent = (): void => {
+        confirmed = waits?.confirm(keys[0] ?? '')
+        confirmed?.catch(() => undefined)
       }
+      const reply = await sendScript<Reply>(link, script, { keys, list, deadline, onSent })
+      await confirmed
+      return reply
     })
   }
 
@@ -165,6 +175,8 @@ export class Connection {
       link.destroy(error)
       throw error
     }
+    const { wait, timeoutMs } = this.#options
+    if (wait !== undefined) this.#waits.set(link, new ReplicaWaits(link, wait, timeoutMs))
     this.#link = link
   }
 
@@ -191,13 +203,41 @@ export class Connection {
   }
 }
 
+/** The server is sent the text of a script that it does not know. `onSent` is called after each attempt. */
+async function sendScript<Reply extends RedisReply>(
+  link: Link,
+  script: Script,
+  { keys, list, deadline, onSent = () => undefined }: ScriptCall,
+): Promise<Reply> {
+  const [key = ''] = keys
+  const rest = [String(keys.length), ...keys, ...list]
+  const send = async (head: readonly string[]): Promise<Reply> => {
+    const reply = link.send(key, [...head, ...rest], deadline)
+    onSent()
+    return (await reply) as Reply
+  }
+  try {
+    return await send(['EVALSHA', script.sha])
+  } catch (error) {
+    if (!isUnknownScript(error)) throw error
+    return await send(['EVAL', script.lua])
+  }
+}
+
+interface ScriptCall {
+  readonly keys: readonly string[]
+  readonly list: readonly string[]
+  readonly deadline: number
+  onSent?(): void
+}
+
 function build(args: Arguments, isRetry: boolean): readonly string[] {
   return typeof args === 'function' ? args(isRetry) : args
 }
 
 /** Another connection is needed. */
 function isLinkFault(error: unknown): boolean {
-  return !isReply(error) || isDemoted(error)
+  return isReply(error) ? isDemoted(error) : !PurserError.is(error)
 }
 
 /** Waiting does not help: the server refuses the connection, or its data. */

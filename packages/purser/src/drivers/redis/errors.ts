@@ -34,6 +34,10 @@ export function isUnknownScript(error: unknown): boolean {
   return codeOf(error) === 'NOSCRIPT'
 }
 
+export function isUnknownCommand(error: unknown): boolean {
+  return isReply(error) && /^ERR unknown command/i.test((error as Error).message)
+}
+
 /** The server refused the command for now. */
 export function isNotNow(error: unknown): boolean {
   return NOT_NOW.has(codeOf(error) ?? '')

@@ -17,7 +17,7 @@ import { type RedisStoreOptions, resolveRedisOptions } from './target.ts'
 import { createRedisTurns } from './turns.ts'
 import { createRedisUsers } from './users.ts'
 
-export type { Address, RedisAccess, RedisStoreOptions } from './target.ts'
+export type { Address, RedisAccess, RedisStoreOptions, RedisWaitOptions } from './target.ts'
 
 /**
  * A store in Redis 7 or newer, or Valkey, for many instances. Connects with the first call. A namespace is in one slot of a
@@ -31,15 +31,18 @@ export type { Address, RedisAccess, RedisStoreOptions } from './target.ts'
  * ```
  */
 export function redisStore(options: RedisStoreOptions): Store {
-  const { target, prefix, timeoutMs } = resolveRedisOptions(options)
+  const { target, prefix, timeoutMs, wait } = resolveRedisOptions(options)
   const keys = new Keys(prefix)
   const connection = new Connection({ target, timeoutMs }, keys.meta)
+  // A connection of their own, because WAIT holds up everything behind it.
+  const writes = wait === undefined ? connection : new Connection({ target, timeoutMs, wait }, keys.meta)
   const bus = createRedisBus({ connection, keys, origin: systemEffects.randomId() })
   const answers = createRedisAnswers(connection, keys)
   const lastGood = createRedisLastGood(connection, keys)
   const namespaces = new Namespaces(connection, keys)
   const users = createRedisUsers({
     connection,
+    writes,
     keys,
     namespaces,
     bus,
@@ -50,7 +53,7 @@ export function redisStore(options: RedisStoreOptions): Store {
 
   async function closeInOrder(): Promise<void> {
     await bus.close()
-    await connection.close()
+    await Promise.all([connection.close(), writes.close()])
   }
   let closing: Promise<void> | undefined
   return {
@@ -65,8 +68,8 @@ export function redisStore(options: RedisStoreOptions): Store {
     answers,
     lastGood,
     instances: createRedisInstances(connection, keys),
-    inspect: () => inspect(connection, keys.meta),
-    warnings: () => readWarnings(connection, keys.meta),
+    inspect: () => inspect(connection, keys.meta, wait),
+    warnings: () => readWarnings(connection, keys.meta, wait),
     async close({ timeoutMs: limitMs = Number.POSITIVE_INFINITY } = {}) {
       closing ??= closeInOrder()
       if (Number.isFinite(limitMs)) await endsWithin(systemEffects, closing, limitMs)

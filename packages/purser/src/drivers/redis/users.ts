@@ -27,6 +27,8 @@ import { COMMIT_ID_CHARS } from './scripts/write-user.ts'
 
 export interface RedisUsersDeps extends ErasedParts {
   readonly connection: Connection
+  /** That of commits and erasures. */
+  readonly writes: Connection
   readonly keys: Keys
   readonly namespaces: Namespaces
   /** Deadline of a call, ms. */
@@ -166,13 +168,13 @@ class RedisUsers implements UserStore {
   }
 
   async #commit(user: Subject, commit: Commit, token?: string): Promise<CommitOutcome> {
-    const { connection, bus, namespaces } = this.#deps
+    const { writes, bus, namespaces } = this.#deps
     const added = namespaces.add(user.namespace)
     const id = this.#nextId()
     const scriptKeys = [...valuesOf(this.#keys(user)), ...valuesOf(this.#ledger(user)), ...this.#dayKeys(user, commit)]
     const build = (isRetry: boolean): string[] => commitArguments({ user, commit, id, token }, isRetry)
     // Sent at once, one behind the other.
-    const written = this.#whileLocked(() => connection.eval<string>(COMMIT, scriptKeys, build))
+    const written = this.#whileLocked(() => writes.write<string>(COMMIT, scriptKeys, build))
     const [outcome] = await Promise.all([written, added])
     if (outcome === 'refused') return { ok: false }
     bus.notifyCommit(user, commit)
@@ -180,7 +182,7 @@ class RedisUsers implements UserStore {
   }
 
   async #erase(user: Subject, erasure: Erasure, token?: string): Promise<ErasureOutcome> {
-    const { connection, namespaces } = this.#deps
+    const { writes, namespaces } = this.#deps
     const added = namespaces.add(user.namespace)
     const { tag, incarnation, revision, log: commit } = erasure
     const log: Subject = { namespace: user.namespace, id: LOG_OF_NAMESPACE }
@@ -199,7 +201,7 @@ class RedisUsers implements UserStore {
       ...head,
       ...commitArguments({ user: log, commit, id, token }, isRetry),
     ]
-    const written = this.#whileLocked(() => connection.eval<string>(ERASE, scriptKeys, build))
+    const written = this.#whileLocked(() => writes.write<string>(ERASE, scriptKeys, build))
     const [outcome] = await Promise.all([written, added])
     if (outcome === 'refused') return { ok: false }
     return { ok: true, counts: { ...countsOf(outcome), answers: await finishErasure(user, erasure, this.#deps) } }

@@ -89,7 +89,11 @@ local function checkCommit(u, l, c)
     'capUntil', 'peak')
   c.row = row
   if c.retry and row[2] then
-    if string.find(row[3], c.commit, 1, true) then return 'done' end
+    if string.find(row[3], c.commit, 1, true) then
+      -- A write, so that a WAIT of this connection waits for the commit as well.
+      call('HSET', u.user, 'commits', row[3])
+      return 'done'
+    end
     if tonumber(row[2]) - (tonumber(c.expect) or 0) > ${REMEMBERED_COMMITS} then return 'unknown' end
   end
   local lock = isLocked(u.lock, c.token)
