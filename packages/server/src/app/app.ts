@@ -1,5 +1,4 @@
-import type { Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server } from 'node:http'
 import {
   type FastifyHttpOptions,
   type FastifyInstance,
@@ -12,28 +11,24 @@ import { erasuresOf } from 'purser/internal'
 import { registerAuthentication } from '../auth/authenticate.ts'
 import { parseTrustProxy } from '../config/trust-proxy.ts'
 import { registerAudit } from '../http/audit.ts'
-import { deferContinue, unknownExpectation } from '../http/expect-continue.ts'
-import { rejectRepeatedHeaders } from '../http/headers.ts'
+import { deferContinue } from '../http/expect-continue.ts'
 import { registerIdempotency } from '../http/idempotency.ts'
-import { limitBody } from '../http/limit-body.ts'
 import { acceptJsonOnly, rejectUnreadBodies } from '../http/request-body.ts'
 import { registerRoutes } from '../routes/routes.ts'
+import { acceptRequest, getRequestId } from './accept-request.ts'
 import { createClientErrorHandler } from './client-error-handler.ts'
 import type { AppContext } from './context.ts'
-import { formatErrorBody, HttpError, mapError } from './errors.ts'
+import { formatErrorBody, HttpError } from './errors.ts'
 import { escapeLines } from './escape-controls.ts'
 import { limitPipelining } from './limit-pipelining.ts'
-import { logFault } from './log-fault.ts'
 import { registerOpenApi } from './openapi.ts'
 import { SCHEMA_COMPILERS } from './schema-compilers.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
-import { getSurface } from './surface.ts'
+import { serveUnrouted } from './unrouted-requests.ts'
+import { errorHeaders, toReportedResponse } from './write-error.ts'
 
 /** A path parameter is an id of up to 256 bytes, percent-encoded, or a ticket. */
 const MAX_PARAM_LENGTH = 4_096
-const REQUEST_ID = /^[\w.:=+/@-]{1,128}$/
-
-const DRAINING = { headers: { connection: 'close', 'retry-after': '1' } } as const
 
 /** Log lines are JSON; what could control a terminal is escaped. */
 const LOG_STREAM = { write: (line: string): boolean => process.stderr.write(escapeLines(line)) }
@@ -47,10 +42,7 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
     bodyLimit: context.options.bodyLimitBytes,
     trustProxy: parseTrustProxy(context.options.trustProxy),
     ...connectionOptions(context),
-    genReqId: (raw) => {
-      const requestId = raw.headers['x-request-id']
-      return typeof requestId === 'string' && REQUEST_ID.test(requestId) ? requestId : context.effects.randomId()
-    },
+    genReqId: (raw) => getRequestId(raw, context.effects),
     schemaController: { compilersFactory: SCHEMA_COMPILERS },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     exposeHeadRoutes: true,
@@ -78,6 +70,7 @@ export async function createApp(context: AppContext): Promise<FastifyInstance> {
     },
     { prefix: context.options.prefix },
   )
+  serveUnrouted(app, context)
   return app
 }
 
@@ -91,28 +84,16 @@ function connectionOptions({ timeouts, options }: AppContext): Partial<FastifyHt
   }
 }
 
-/** A response that waits for the model is not cut; one whose bytes the client does not take is. */
-function closeUnreadResponse(this: ServerResponse, socket: Socket): void {
-  if (this.writableLength > 0 || socket.writableLength > 0) socket.destroy()
-}
-
 function addHooks(app: FastifyInstance, context: AppContext): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (!limitPipelining(request.raw, reply.raw)) {
       reply.hijack()
       return
     }
-    limitBody(request, reply, context.effects)
-    reply.raw.on('timeout', closeUnreadResponse)
     reply.header('x-request-id', request.id)
-    rejectRepeatedHeaders(request.raw.rawHeaders)
-    const unmet = unknownExpectation(request.raw)
-    if (unmet !== undefined) return done(unmet)
-    // Requests on connections that are still open are rejected while the server drains.
-    const isDraining = context.shutdown.signal.aborted && !request.url.endsWith('/livez')
-    if (isDraining) done(new HttpError(503, 'closed', 'The server is shutting down.', DRAINING))
+    const refused = acceptRequest(request, reply.raw, context)
     // Before a body is read that no route needs.
-    else done(request.is404 ? unknownUrl(request) : undefined)
+    done(refused ?? (request.is404 ? unknownUrl(request) : undefined))
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
@@ -126,13 +107,12 @@ type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyRepl
 
 function createErrorHandler(options: AppContext['options']): ErrorHandler {
   return (error, request, reply) => {
-    const response = mapError(error, { requestId: request.id, surface: getSurface(request.url, options.prefix) })
-    if (response.status >= 500 && !(error instanceof HttpError)) logFault(request, error)
+    const response = toReportedResponse(error, request, options)
     // Fastify closes the connection when a body is too large; a client that is still sending would not read the 413.
     reply.removeHeader('connection')
     reply
       .code(response.status)
-      .headers({ 'x-request-id': request.id, ...response.headers })
+      .headers(errorHeaders(request, response))
       // The schema of a route documents one of the formats of errors.
       .serializer(JSON.stringify)
       .send(formatErrorBody(response, request, options))

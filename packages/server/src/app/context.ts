@@ -6,7 +6,9 @@ import type { Role } from '../auth/scopes.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Config } from '../config/load.ts'
 import type { ServerOptions } from '../config/server-options.ts'
+import type { BodyBudget } from '../http/body-budget.ts'
 import type { OpenStreams } from '../http/open-streams.ts'
+import type { TurnRoute } from '../routes/gateway/turn-route.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
 import type { ConnectionTimeouts } from './connection-limits.ts'
 import type { FailureLog } from './failure-log.ts'
@@ -26,6 +28,9 @@ export interface AppContext {
   readonly authorize: Authorize | undefined
   readonly timeouts: ConnectionTimeouts
   readonly streams: OpenStreams
+  readonly bodyBudget: BodyBudget
+  /** The routes that are turns, by their path with the prefix. */
+  readonly turnRoutes: Map<string, TurnRoute>
   /** Epoch ms. */
   readonly startedAt: number
   /** Aborted when the server begins to close. Ends what would otherwise stay open, such as event streams. */

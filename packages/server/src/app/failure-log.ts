@@ -1,6 +1,5 @@
-import type { FastifyRequest } from 'fastify'
 import type { Effects, TurnFailure } from 'purser'
-import { logFault, skipFault } from './log-fault.ts'
+import { type LoggedRequest, logFault, skipFault } from './log-fault.ts'
 
 /** Lines of one user in a minute for turns that failed before they were counted, as many as they get records. */
 const MAX_LINES_A_MINUTE = 20
@@ -17,7 +16,7 @@ export class FailureLog {
     this.#effects = effects
   }
 
-  write(request: FastifyRequest, { error, isAdmitted, ...facts }: TurnFailure): void {
+  write(request: LoggedRequest, { error, isAdmitted, ...facts }: TurnFailure): void {
     const count = isAdmitted ? 0 : this.#countLine(facts.user)
     if (count > MAX_LINES_A_MINUTE) skipFault(request)
     else logFault(request, error, { ...facts, ...(count === MAX_LINES_A_MINUTE ? { isLastOfMinute: true } : {}) })

@@ -9,6 +9,7 @@ import { Limiter } from '../auth/limiter.ts'
 import { Sessions } from '../auth/sessions.ts'
 import { type Config, resolveConfig } from '../config/load.ts'
 import { resolveServerOptions } from '../config/server-options.ts'
+import { BodyBudget } from '../http/body-budget.ts'
 import { OpenStreams } from '../http/open-streams.ts'
 import { Webhooks } from '../webhooks/webhooks.ts'
 import { createApp } from './app.ts'
@@ -115,6 +116,8 @@ function createContext(
   const options = config?.server ?? resolveServerOptions(server)
   return {
     streams: new OpenStreams(options),
+    bodyBudget: new BodyBudget(options.maxConcurrentBodyBytes),
+    turnRoutes: new Map(),
     purser,
     options: prefix === undefined ? options : { ...options, prefix },
     config,
@@ -149,7 +152,7 @@ function assemble(app: FastifyInstance, context: AppContext, keys: EnvironmentKe
       const url = findOwnUrl(request, context.options.prefix)
       if (url !== undefined) request.url = url
       else if (next !== undefined) return next()
-      app.routing(request, response)
+      app.server.emit('request', request, response)
     },
     async listen({ port, host } = {}) {
       const address = { port: port ?? context.options.port, host: host ?? context.options.host }

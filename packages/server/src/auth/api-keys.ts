@@ -5,7 +5,7 @@ import { type KeptReply, type RepeatableRequest, withoutExpiredReply } from '../
 import { CasDocument } from './cas-document.ts'
 import { type EnvironmentKeys, validateKeyFormat } from './environment-keys.ts'
 import { type Identity, isRole, ROLES, type Role } from './scopes.ts'
-import { createToken, hashToken, isSameHash } from './token.ts'
+import { createToken, hashToken } from './token.ts'
 
 /** A key without its secret. */
 export interface ApiKey {
@@ -229,8 +229,7 @@ export class ApiKeyStore {
       this.#keysByHash = new Map([...keySet.keys, ...this.#environmentKeys].map((key) => [key.hash, key]))
       this.#indexed = keySet
     }
-    const key = this.#keysByHash.get(hash)
-    return key !== undefined && isSameHash(key.hash, hash) ? key : undefined
+    return this.#keysByHash.get(hash)
   }
 
   #generate({ role, name, user, createdBy }: CreateKeyRequest): GeneratedKey {

@@ -46,16 +46,14 @@ export function registerAuthentication(app: FastifyInstance, context: AppContext
     } catch (error) {
       return done(error as Error)
     }
-    if (!(result instanceof Promise)) return done(authorize(request, result, context))
-    result.then(
-      (identity) => done(authorize(request, identity, context)),
-      (error: unknown) => done(error as Error),
-    )
+    const check = (identity: Identity | undefined): void => done(authorize(request, identity, { scope, context }))
+    if (!(result instanceof Promise)) return check(result)
+    result.then(check, (error: unknown) => done(error as Error))
   })
 }
 
 /** The caller of a request. Set on every route that is not public. */
-export function getIdentity(request: FastifyRequest): Identity {
+export function getIdentity(request: Pick<FastifyRequest, 'identity'>): Identity {
   return request.identity ?? ANONYMOUS
 }
 
@@ -104,14 +102,8 @@ function authenticateByCredentials(
   request: FastifyRequest,
   context: AppContext,
 ): Identity | undefined | Promise<Identity | undefined> {
-  const { authorization, cookie } = request.headers
-  const apiKey = getAnthropicKey(request, context)
-  if (apiKey !== undefined) return context.keys.authenticate(apiKey)
-  if (authorization !== undefined) {
-    const key = /^bearer +(\S+) *$/i.exec(authorization)?.[1]
-    return key === undefined ? undefined : context.keys.authenticate(key)
-  }
-  const token = parseSessionCookie(cookie)
+  if (hasKey(request, context)) return authenticateByKey(request, context)
+  const token = parseSessionCookie(request.headers.cookie)
   if (token === undefined) return undefined
   const origin = getOrigin(request)
   if (request.method === 'GET' || request.method === 'HEAD') validateHost(origin, context.options)
@@ -119,8 +111,26 @@ function authenticateByCredentials(
   return findSession(token, context)
 }
 
+/** The caller by a key in a header; undefined without one. */
+export function authenticateByKey(
+  request: KeyCarrier,
+  context: AppContext,
+): Identity | undefined | Promise<Identity | undefined> {
+  const { authorization } = request.headers
+  const key =
+    authorization === undefined ? getAnthropicKey(request, context) : /^bearer +(\S+) *$/i.exec(authorization)?.[1]
+  return key === undefined ? undefined : context.keys.authenticate(key)
+}
+
+type KeyCarrier = Pick<FastifyRequest, 'headers' | 'url'>
+
+/** Whether a request says who it is by a key, valid or not. */
+export function hasKey(request: KeyCarrier, context: AppContext): boolean {
+  return request.headers.authorization !== undefined || getAnthropicKey(request, context) !== undefined
+}
+
 /** The key in Anthropic's own header, which its clients send instead of a bearer token. */
-function getAnthropicKey({ headers, url }: FastifyRequest, { options }: AppContext): string | undefined {
+function getAnthropicKey({ headers, url }: KeyCarrier, { options }: AppContext): string | undefined {
   const key = headers['x-api-key']
   if (headers.authorization !== undefined || typeof key !== 'string') return undefined
   return acceptsAnthropicKey(url, options.prefix) ? key : undefined
@@ -131,29 +141,28 @@ async function findSession(token: string, { sessions }: AppContext): Promise<Ide
   return session && { id: session.key ?? LINK_ID, role: session.role, origin: 'deck', name: session.name }
 }
 
-/** Sets the identity of the request. Returns the 401 or 403 of a request that is not allowed. */
-function authorize(
-  request: FastifyRequest,
+/** Sets the identity of a request for a route with `scope`. Returns the 401 or 403 of a request that is not allowed. */
+export function authorize(
+  request: KeyCarrier & Pick<FastifyRequest, 'identity'>,
   identity: Identity | undefined,
-  context: AppContext,
+  { scope, context }: { readonly scope: Scope; readonly context: AppContext },
 ): HttpError | undefined {
   request.identity = identity ?? null
-  if (identity === undefined) return unauthorized(request, context)
-  return missingScope(request.routeOptions.config.scope, identity)
+  return identity === undefined ? unauthorized(request, context) : missingScope(scope, identity)
 }
 
 /** The 403 of a role without `scope`; undefined when the role has it. */
-function missingScope(scope: Scope | undefined, { role }: Identity): HttpError | undefined {
-  const roles = scope === undefined ? [] : SCOPE_ROLES[scope]
+function missingScope(scope: Scope, { role }: Identity): HttpError | undefined {
+  const roles = SCOPE_ROLES[scope]
   if (roles.includes(role)) return undefined
   return new HttpError(403, 'forbidden', `The role '${role}' is not allowed to do this.`, {
     hint: `Allowed roles: ${roles.join(', ')}.`,
   })
 }
 
-export function unauthorized(request: FastifyRequest, context: AppContext): HttpError {
+export function unauthorized(request: KeyCarrier, context: AppContext): HttpError {
   const { options } = context
-  const hasCredentials = request.headers.authorization !== undefined || getAnthropicKey(request, context) !== undefined
+  const hasCredentials = hasKey(request, context)
   // The role that can use what was asked for.
   const role = getSurface(request.url, options.prefix) === 'gateway' ? 'service' : 'admin'
   return new HttpError(401, 'invalid_api_key', hasCredentials ? 'Invalid API key.' : 'Missing API key.', {

@@ -1,4 +1,4 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 /** 256 random bits behind a prefix that readers and secret scanners recognize. */
 export function createToken(kind: string): string {
@@ -11,10 +11,4 @@ export function createToken(kind: string): string {
  */
 export function hashToken(token: string): string {
   return hash('sha256', token, 'base64url')
-}
-
-export function isSameHash(a: string, b: string): boolean {
-  const left = Buffer.from(a)
-  const right = Buffer.from(b)
-  return left.length === right.length && timingSafeEqual(left, right)
 }

@@ -5,7 +5,7 @@ import { isObject, type UserField } from 'purser/internal'
 export type Fields = Readonly<Record<string, unknown>>
 
 /** The JSON object of a request; throws `request_invalid` without one, or if `model` is no text. */
-export function parseBody({ body }: FastifyRequest): Fields {
+export function parseBody({ body }: Pick<FastifyRequest, 'body'>): Fields {
   if (!isObject(body)) throw new PurserError('request_invalid', 'The request must be a JSON object.')
   modelOf(body)
   return body

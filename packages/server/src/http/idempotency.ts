@@ -66,7 +66,7 @@ export function idempotencyOptions(request: FastifyRequest): IdempotencyOptions 
   }
 }
 
-export function getIdempotencyKey(request: FastifyRequest): string | undefined {
+export function getIdempotencyKey(request: Pick<FastifyRequest, 'headers'>): string | undefined {
   return getHeader(request.headers, 'idempotency-key')
 }
 

@@ -16,6 +16,11 @@ const BRACE_BIT = 0x20
 const OPENING = 0x7b
 const CLOSING = 0x7d
 
+/** Whether a text of so many bytes cannot have too many values or levels. 0: unknown. */
+export function isTooShortToCount(bytes: number): boolean {
+  return bytes > 0 && bytes <= Math.min(MAX_DEPTH, MAX_VALUES)
+}
+
 /**
  * Counts the values and the levels of JSON text as it arrives, before it is parsed: a parser makes all of them in one
  * step, in which the process does nothing else. Whether the text is valid is for the parser to find out.

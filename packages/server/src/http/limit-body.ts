@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import type { Effects } from 'purser'
 import { LINGER_MAX_BYTES, linger } from '../app/linger.ts'
 
@@ -8,19 +8,23 @@ import { LINGER_MAX_BYTES, linger } from '../app/linger.ts'
  * body took of the budget. Node reads and drops a refused body without a limit, so that the connection can be used
  * again.
  */
-export function limitBody(request: FastifyRequest, reply: FastifyReply, effects: Effects): void {
+export function limitBody(
+  request: Pick<FastifyRequest, 'raw' | 'bodyShare'>,
+  response: ServerResponse,
+  effects: Effects,
+): void {
   const { raw } = request
   const { headers } = raw
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) return
   // Before `finish`, with which Node would begin to drop the body.
-  reply.raw.on('prefinish', () => {
+  response.on('prefinish', () => {
     if (raw.complete !== false || raw.destroyed) return
     drain(raw, effects)
     const isSmall = Number(headers['content-length']) <= LINGER_MAX_BYTES
-    if (!isSmall) reply.raw.once('finish', () => raw.socket.end())
+    if (!isSmall) response.once('finish', () => raw.socket.end())
   })
   // Node emits it after `finish` as well.
-  reply.raw.on('close', () => void request.bodyShare?.resize(0))
+  response.on('close', () => void request.bodyShare?.resize(0))
 }
 
 /**

@@ -4,12 +4,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { parseExactJson, parseJsonInSteps } from 'purser/internal'
 import type { AppContext } from '../app/context.ts'
 import { HttpError } from '../app/errors.ts'
-import { BodyBudget, type BodyShare } from './body-budget.ts'
+import type { BodyBudget, BodyShare } from './body-budget.ts'
 import { BodyBytes } from './body-bytes.ts'
 import { isMutation } from './define-route.ts'
 import { requestBody } from './expect-continue.ts'
 import { hasForbiddenName, mayHideNames } from './forbidden-names.ts'
-import { checkFieldCount, JsonCounter } from './json-limits.ts'
+import { checkFieldCount, isTooShortToCount, JsonCounter } from './json-limits.ts'
 import { NO_BODY } from './schemas.ts'
 
 declare module 'fastify' {
@@ -30,29 +30,56 @@ const NO_BODY_BYTES = 4_096
  * media types and compressed bodies are rejected with 415. Sizes, values and levels are counted while a body arrives,
  * and a large one is parsed in steps, so that other requests have their turn.
  */
-export function acceptJsonOnly(app: FastifyInstance, { options }: AppContext): void {
+export function acceptJsonOnly(app: FastifyInstance, { bodyBudget: budget }: AppContext): void {
   app.decorateRequest('bodyShare', null)
   app.removeAllContentTypeParsers()
-  const budget = new BodyBudget(options.maxConcurrentBodyBytes)
   const types = ['application/json', 'application/merge-patch+json']
-  app.addContentTypeParser(types, (request: FastifyRequest, payload: Readable, done: Done) => {
-    const encoding = request.headers['content-encoding'] ?? 'identity'
-    if (encoding !== 'identity') throw unsupportedEncoding(encoding)
-    if (Number(request.headers['content-length'] ?? 0) > request.routeOptions.bodyLimit) throw bodyTooLarge()
-    const { raw } = request
-    const wasRead = raw.readableDidRead || raw.readableEnded
-    if (wasRead) parseSource(request, getBodyOfHost(raw, request.routeOptions.bodyLimit), done)
-    else readBytes(request, payload, { budget, onBytes: (bytes) => parseSource(request, bytes, done), onError: done })
+  app.addContentTypeParser(types, (request: FastifyRequest, _payload: Readable, done: Done) => {
+    const { bodyLimit: limitBytes, config } = request.routeOptions
+    readJson(request, { limitBytes, hasExactNumbers: config.hasExactNumbers === true, budget }, done)
   })
 }
 
 type Done = (error: Error | null, body?: unknown) => void
 
-/** `source`: bytes, or what a host has parsed. Without a promise for a small body, as most are. */
-function parseSource(request: FastifyRequest, source: unknown, done: Done): void {
+export interface ReadJsonOptions {
+  readonly limitBytes: number
+  /** Whether integers beyond 2^53 stay exact. */
+  readonly hasExactNumbers: boolean
+  readonly budget: BodyBudget
+}
+
+/** What is read: a request of Fastify, or one that it has not routed. */
+type BodyOwner = Pick<FastifyRequest, 'raw' | 'headers' | 'bodyShare'>
+
+/**
+ * Reads a JSON body, or takes what a host has read. `done` is called once: with the value, undefined for an empty body, or
+ * with the error of a body that was not received, is too large or is not valid.
+ */
+export function readJson(request: BodyOwner, options: ReadJsonOptions, done: Done): void {
+  const { raw } = request
+  const refused = refuseUnread(request, options.limitBytes)
+  if (refused !== undefined) done(refused)
+  else if (raw.readableDidRead || raw.readableEnded) parse(() => parseBodyOfHost(raw, options), done)
+  else readBytes(request, options, { onBytes: (bytes) => parse(() => parseBytes(bytes, options), done), onError: done })
+}
+
+/** The error of a body whose headers say enough. */
+function refuseUnread(request: BodyOwner, limitBytes: number): HttpError | undefined {
+  const encoding = request.headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') return unsupportedEncoding(encoding)
+  return announcedBytes(request) > limitBytes ? bodyTooLarge() : undefined
+}
+
+function announcedBytes({ headers }: BodyOwner): number {
+  return Number(headers['content-length'] ?? 0)
+}
+
+/** Without a promise for a small body, as most are. */
+function parse(getBody: () => unknown, done: Done): void {
   let body: unknown
   try {
-    body = source instanceof BodyBytes ? parseBytes(request, source) : checkBody(source)
+    body = getBody()
   } catch (error) {
     done(error as Error)
     return
@@ -74,34 +101,36 @@ export function rejectUnreadBodies(app: FastifyInstance): void {
 }
 
 /** The body that a parser of the host has read before `node()` was called, as Express leaves it: parsed, or as text. */
-function getBodyOfHost(request: IncomingMessage & { readonly body?: unknown }, limitBytes: number): unknown {
+function parseBodyOfHost(request: IncomingMessage & { readonly body?: unknown }, options: ReadJsonOptions): unknown {
   const { body } = request
   if (typeof body === 'string' || Buffer.isBuffer(body)) {
-    if (Buffer.byteLength(body) > limitBytes) throw bodyTooLarge()
+    if (Buffer.byteLength(body) > options.limitBytes) throw bodyTooLarge()
     const bytes = new BodyBytes(0)
     bytes.push(Buffer.from(body))
     new JsonCounter().push(bytes.own())
-    return bytes
+    return parseBytes(bytes, options)
   }
-  if (body !== undefined) return body
+  if (body !== undefined) return checkBody(body)
   throw new HttpError(500, 'body_consumed', 'The request body was read before it reached Purser.', {
     hint: 'Mount Purser before other body parsers, or leave the parsed JSON in req.body.',
   })
 }
 
-interface ReadBytesOptions {
-  readonly budget: BodyBudget
-  /** One of these is called once. */
+/** One of these is called once. */
+interface BytesHandler {
   readonly onBytes: (bytes: BodyBytes) => void
   readonly onError: (error: Error) => void
 }
 
-function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes, onError }: ReadBytesOptions): void {
-  const { bodyLimit: limitBytes } = request.routeOptions
-  const expectedBytes = Number(request.headers['content-length'] ?? 0)
+function readBytes(
+  request: BodyOwner,
+  { limitBytes, budget }: ReadJsonOptions,
+  { onBytes, onError }: BytesHandler,
+): void {
+  const expectedBytes = announcedBytes(request)
   const share = budget.open()
   request.bodyShare = share
-  const counter = new JsonCounter()
+  const counter = isTooShortToCount(expectedBytes) ? undefined : new JsonCounter()
   const bytes = new BodyBytes(expectedBytes)
   let hasEnded = false
   requestBody(request.raw)
@@ -109,7 +138,7 @@ function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes
     const length = bytes.length + chunk.length
     if (length > limitBytes) throw bodyTooLarge()
     if (!share.resize(length)) throw serverBusy()
-    counter.push(chunk)
+    counter?.push(chunk)
     bytes.push(chunk)
   }
   const fail = (error: unknown): void => {
@@ -122,7 +151,7 @@ function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes
   const onCut = (): void => {
     if (!hasEnded) fail(incomplete())
   }
-  payload
+  request.raw
     .on('data', (chunk: Buffer) => {
       if (hasEnded) return
       try {
@@ -141,9 +170,8 @@ function readBytes(request: FastifyRequest, payload: Readable, { budget, onBytes
 }
 
 /** A promise for a large body, which is parsed in steps. */
-function parseBytes({ routeOptions }: FastifyRequest, bytes: BodyBytes): unknown {
-  const { hasExactNumbers } = routeOptions.config
-  const parse = hasExactNumbers === true ? parseExactJson : JSON.parse
+function parseBytes(bytes: BodyBytes, { hasExactNumbers }: Pick<ReadJsonOptions, 'hasExactNumbers'>): unknown {
+  const parse = hasExactNumbers ? parseExactJson : JSON.parse
   try {
     if (bytes.length === 0) return undefined
     if (!bytes.isUtf8()) throw invalidUtf8()

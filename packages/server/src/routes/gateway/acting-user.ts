@@ -10,6 +10,11 @@ const USER_HEADERS = ['x-purser-user', 'x-openwebui-user-id', 'x-litellm-end-use
 
 const METADATA_FIELD = 'metadata.user_id'
 
+/** What names the user of a request. */
+type ActingRequest = Pick<FastifyRequest, 'headers' | 'body'> & {
+  readonly routeOptions: { readonly url?: string | undefined }
+}
+
 /** A header or body field that names a user. */
 interface UserField {
   readonly name: string
@@ -20,7 +25,7 @@ interface UserField {
  * The user a gateway request acts for. A user key acts for its own user, and naming another is an error. With a service
  * key the first field that names a user counts; undefined when none does.
  */
-export function getActingUser(request: FastifyRequest, identity: Identity): string | undefined {
+export function getActingUser(request: ActingRequest, identity: Identity): string | undefined {
   const ownUser = identity.role === 'user' ? identity.user : undefined
   const isAnthropic = request.routeOptions.url?.includes('/v1/messages') === true
   if (ownUser === undefined) {
@@ -40,7 +45,7 @@ export function getActingUser(request: FastifyRequest, identity: Identity): stri
 }
 
 /** Like `getActingUser`, for routes that require a user. */
-export function requireUser(request: FastifyRequest, identity: Identity): string {
+export function requireUser(request: ActingRequest, identity: Identity): string {
   const user = getActingUser(request, identity)
   if (user !== undefined) return user
   throw new HttpError(400, 'user_required', 'Missing user.', {
@@ -49,7 +54,7 @@ export function requireUser(request: FastifyRequest, identity: Identity): string
   })
 }
 
-function* userFields(request: FastifyRequest): Iterable<UserField> {
+function* userFields(request: ActingRequest): Iterable<UserField> {
   for (const name of USER_HEADERS) {
     const value = getHeader(request.headers, name, 'user_id_invalid')
     if (value !== undefined) yield { name, value }

@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ChatRequest } from 'purser'
 import type { AppContext } from '../../app/context.ts'
-import { defineRoute } from '../../http/define-route.ts'
-import { runTurn } from './run-turn.ts'
+import { registerTurnRoute } from './register-turn-route.ts'
 
 const CHAT_REQUEST = {
   type: 'object',
@@ -20,21 +19,11 @@ const CHAT_REQUEST = {
 
 /** `POST /v1/chat/completions`: a turn over HTTP. */
 export function registerChatRoutes(app: FastifyInstance, context: AppContext): void {
-  app.post(
-    '/v1/chat/completions',
-    {
-      ...defineRoute('chat', {
-        tag: 'gateway',
-        summary: 'Runs one chat request; the response is JSON or server-sent events.',
-        body: CHAT_REQUEST,
-      }),
-      config: { scope: 'chat', hasExactNumbers: true },
-      // The turn parses the request itself, with more precise errors.
-      validatorCompiler: () => () => true,
-    },
-    (request, reply) =>
-      runTurn(context, { request, reply }, (user, options) =>
-        user.turn(request.body as ChatRequest, { endpoint: 'chat/completions', ...options }),
-      ),
-  )
+  registerTurnRoute(app, context, {
+    path: '/v1/chat/completions',
+    summary: 'Runs one chat request; the response is JSON or server-sent events.',
+    body: CHAT_REQUEST,
+    take: (request, user, options) =>
+      user.turn(request.body as ChatRequest, { endpoint: 'chat/completions', ...options }),
+  })
 }

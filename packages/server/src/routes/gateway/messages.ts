@@ -1,14 +1,15 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { askUserEndpoint, callUserEndpoint, forEachPiece, jsonPieces, tokensOfBytes } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { MessageWriter } from '../../formats/messages/message-writer.ts'
 import { createCountCall, createMessagesCall } from '../../formats/messages/messages-call.ts'
-import { modelOf, parseBody } from '../../formats/request-body.ts'
+import { type Fields, modelOf, parseBody } from '../../formats/request-body.ts'
 import { invalidRequest } from '../../formats/unsupported-parameter.ts'
-import { defineRoute } from '../../http/define-route.ts'
 import { pipeTranslated } from './pipe-translated.ts'
+import { registerTurnRoute } from './register-turn-route.ts'
 import { serveRelayed } from './relayed.ts'
-import { runTurn, type ServedTurn, setHeaders } from './run-turn.ts'
+import { setHeaders } from './run-turn.ts'
+import type { ServedTurn } from './turn-route.ts'
 
 const MESSAGES_REQUEST = {
   type: 'object',
@@ -25,36 +26,32 @@ const MESSAGES_REQUEST = {
 /** `POST /v1/messages`: relayed to a provider that has the endpoint, translated for any other; and its token count. */
 export function registerMessagesRoutes(app: FastifyInstance, context: AppContext): void {
   const { effects } = context
-  const routeOptions = (summary: string): ReturnType<typeof defineRoute> => ({
-    ...defineRoute('chat', { tag: 'gateway', summary, body: MESSAGES_REQUEST }),
-    config: { scope: 'chat', hasExactNumbers: true },
-    validatorCompiler: () => () => true,
+  registerTurnRoute(app, context, {
+    path: '/v1/messages',
+    summary: "Creates one message in Anthropic's format; it is JSON or server-sent events.",
+    body: MESSAGES_REQUEST,
+    async take(request, user, options) {
+      const body = parseBody(request)
+      const result = await callUserEndpoint(user, createMessagesCall(body, request.headers), options)
+      if (result.kind !== 'answered') return serveRelayed(result)
+      const id = `msg_${effects.randomId().replaceAll('-', '')}`
+      const writer = new MessageWriter({ id, model: modelOf(body) ?? 'auto' })
+      return {
+        allowed: true,
+        pipe: (response, headers) => pipeTranslated(result.turn, writer, setHeaders(response, headers)),
+      }
+    },
   })
-  app.post(
-    '/v1/messages',
-    routeOptions("Creates one message in Anthropic's format; it is JSON or server-sent events."),
-    (request, reply) =>
-      runTurn(context, { request, reply }, async (user, options) => {
-        const body = parseBody(request)
-        const result = await callUserEndpoint(user, createMessagesCall(body, request.headers), options)
-        if (result.kind !== 'answered') return serveRelayed(result)
-        const id = `msg_${effects.randomId().replaceAll('-', '')}`
-        const writer = new MessageWriter({ id, model: modelOf(body) ?? 'auto' })
-        return {
-          allowed: true,
-          pipe: (response, headers) => pipeTranslated(result.turn, writer, setHeaders(response, headers)),
-        }
-      }),
-  )
-  app.post(
-    '/v1/messages/count_tokens',
-    routeOptions('Returns the number of input tokens of a message; estimated where the provider cannot count.'),
-    (request, reply) =>
-      runTurn(context, { request, reply }, async (user, { mode: _mode, ...options }) => {
-        const call = createCountCall(parseBody(request), request.headers)
-        return serveText((await askUserEndpoint(user, call, options)) ?? (await estimate(request)))
-      }),
-  )
+  registerTurnRoute(app, context, {
+    path: '/v1/messages/count_tokens',
+    summary: 'Returns the number of input tokens of a message; estimated where the provider cannot count.',
+    body: MESSAGES_REQUEST,
+    async take(request, user, { mode: _mode, ...options }) {
+      const body = parseBody(request)
+      const call = createCountCall(body, request.headers)
+      return serveText((await askUserEndpoint(user, call, options)) ?? (await estimate(body)))
+    },
+  })
 }
 
 function serveText(text: string): ServedTurn {
@@ -72,8 +69,7 @@ function serveText(text: string): ServedTurn {
 }
 
 /** Of everything that the model reads. */
-async function estimate(request: FastifyRequest): Promise<string> {
-  const { system, messages, tools } = parseBody(request)
+async function estimate({ system, messages, tools }: Fields): Promise<string> {
   if (!Array.isArray(messages) || messages.length === 0) {
     throw invalidRequest("'messages' must be a non-empty list of messages.", 'messages')
   }

@@ -1,8 +1,7 @@
-import type { FastifyRequest } from 'fastify'
 import { PurserError, type User } from 'purser'
 import { responsesOf, type UserResponses } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
-import { logFault } from '../../app/log-fault.ts'
+import { type LoggedRequest, logFault } from '../../app/log-fault.ts'
 import type { KeepResponsesOption } from '../../config/server-options.ts'
 import type { Fields } from '../../formats/request-body.ts'
 import { type Conversation, historyOf, itemsOf, referenceOf } from '../../formats/responses/conversation.ts'
@@ -18,7 +17,7 @@ const DEFAULTS: Required<KeepResponsesOption> = { ttlMs: 2_592_000_000, maxPerUs
  */
 export async function openConversation(
   { options, effects }: AppContext,
-  { user, request }: { readonly user: User; readonly request: FastifyRequest },
+  { user, request }: { readonly user: User; readonly request: LoggedRequest },
   asked: Fields,
 ): Promise<Conversation> {
   const { conversation, background, previous_response_id: previous } = asked

@@ -3,8 +3,9 @@ import { callUserEndpoint, type EndpointTurn } from 'purser/internal'
 import type { AppContext } from '../../app/context.ts'
 import { createRelayedCall, RELAYED_ENDPOINTS } from '../../formats/relayed-endpoint.ts'
 import { parseBody } from '../../formats/request-body.ts'
-import { defineRoute } from '../../http/define-route.ts'
-import { runTurn, type ServedTurn, setHeaders } from './run-turn.ts'
+import { registerTurnRoute } from './register-turn-route.ts'
+import { setHeaders } from './run-turn.ts'
+import type { ServedTurn } from './turn-route.ts'
 
 const JSON_REQUEST = {
   type: 'object',
@@ -19,19 +20,13 @@ const JSON_REQUEST = {
 /** OpenAI's endpoints that are relayed as they are: `POST /v1/embeddings`, `/v1/moderations` and so on. */
 export function registerRelayedRoutes(app: FastifyInstance, context: AppContext): void {
   for (const endpoint of RELAYED_ENDPOINTS) {
-    const summary = `Relays one request to the endpoint ${endpoint} of the model's provider.`
-    app.post(
-      `/v1/${endpoint}`,
-      {
-        ...defineRoute('chat', { tag: 'gateway', summary, body: JSON_REQUEST }),
-        config: { scope: 'chat', hasExactNumbers: true },
-        validatorCompiler: () => () => true,
-      },
-      (request, reply) =>
-        runTurn(context, { request, reply }, async (user, options) =>
-          serveRelayed(await callUserEndpoint(user, createRelayedCall(endpoint, parseBody(request)), options)),
-        ),
-    )
+    registerTurnRoute(app, context, {
+      path: `/v1/${endpoint}`,
+      summary: `Relays one request to the endpoint ${endpoint} of the model's provider.`,
+      body: JSON_REQUEST,
+      take: async (request, user, options) =>
+        serveRelayed(await callUserEndpoint(user, createRelayedCall(endpoint, parseBody(request)), options)),
+    })
   }
 }
 

@@ -5,11 +5,12 @@ import { type Fields, parseBody } from '../../formats/request-body.ts'
 import type { Conversation } from '../../formats/responses/conversation.ts'
 import { ResponseWriter } from '../../formats/responses/response-writer.ts'
 import { createResponsesCall } from '../../formats/responses/responses-call.ts'
-import { defineRoute } from '../../http/define-route.ts'
 import { openConversation } from './open-conversation.ts'
 import { type AnsweredTurn, pipeTranslated } from './pipe-translated.ts'
+import { registerTurnRoute } from './register-turn-route.ts'
 import { serveRelayed } from './relayed.ts'
-import { runTurn, type ServedTurn, setHeaders } from './run-turn.ts'
+import { setHeaders } from './run-turn.ts'
+import type { ServedTurn } from './turn-route.ts'
 
 const RESPONSES_REQUEST = {
   type: 'object',
@@ -26,26 +27,18 @@ const RESPONSES_REQUEST = {
 
 /** `POST /v1/responses`: relayed to a provider that has the endpoint, translated for any other. */
 export function registerResponsesRoutes(app: FastifyInstance, context: AppContext): void {
-  app.post(
-    '/v1/responses',
-    {
-      ...defineRoute('chat', {
-        tag: 'gateway',
-        summary: 'Creates one response; it is JSON or server-sent events.',
-        body: RESPONSES_REQUEST,
-      }),
-      config: { scope: 'chat', hasExactNumbers: true },
-      validatorCompiler: () => () => true,
+  registerTurnRoute(app, context, {
+    path: '/v1/responses',
+    summary: 'Creates one response; it is JSON or server-sent events.',
+    body: RESPONSES_REQUEST,
+    async take(request, user, options) {
+      const body = parseBody(request)
+      const conversation = await openConversation(context, { user, request }, body)
+      const result = await callUserEndpoint(user, createResponsesCall(body, conversation), options)
+      if (result.kind !== 'answered') return serveRelayed(result)
+      return serveTranslated(context, body, { conversation, turn: result.turn })
     },
-    (request, reply) =>
-      runTurn(context, { request, reply }, async (user, options) => {
-        const body = parseBody(request)
-        const conversation = await openConversation(context, { user, request }, body)
-        const result = await callUserEndpoint(user, createResponsesCall(body, conversation), options)
-        if (result.kind !== 'answered') return serveRelayed(result)
-        return serveTranslated(context, body, { conversation, turn: result.turn })
-      }),
-  )
+  })
 }
 
 function serveTranslated(

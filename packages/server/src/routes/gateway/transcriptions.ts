@@ -19,8 +19,9 @@ export function registerTranscriptionRoutes(app: FastifyInstance, context: AppCo
     scoped.post<{ Body: Readable }>(
       '/v1/audio/transcriptions',
       defineRoute('chat', { tag: 'gateway', summary: 'Relays a form with a recording (multipart/form-data).' }),
-      (request, reply) =>
-        runTurn(context, { request, reply }, async (user, options) => {
+      (request, reply) => {
+        reply.hijack()
+        return runTurn(context, { request, response: reply.raw }, async (_request, user, options) => {
           const boundary = boundaryOf(request.headers['content-type'] ?? '')
           if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge()
           requestBody(request.raw)
@@ -29,7 +30,8 @@ export function registerTranscriptionRoutes(app: FastifyInstance, context: AppCo
           if (reply.raw.destroyed) closeUpload()
           else reply.raw.once('close', closeUpload)
           return serveRelayed(await callUserEndpoint(user, createTranscriptionCall(upload), options))
-        }),
+        })
+      },
     )
   })
 }
