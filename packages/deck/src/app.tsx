@@ -1,9 +1,10 @@
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query'
-import type { ReactElement } from 'react'
+import { type ReactElement, useEffect, useState } from 'react'
 import { Redirect, Route, Router, Switch } from 'wouter'
 import { ApiError } from './api/client.ts'
 import { LiveConnectionProvider } from './api/live-connection.tsx'
 import { sessionQuery } from './api/queries.ts'
+import type { Session } from './api/wire.ts'
 import { parseUserSegment, useHashLocation } from './browser/location.ts'
 import { EmptyState } from './components/empty-state.tsx'
 import { ErrorMessage } from './components/error-message.tsx'
@@ -60,6 +61,7 @@ export function App(): ReactElement {
 /** Renders the pages for a signed-in session, the sign-in page otherwise. */
 function SessionGate(): ReactElement | null {
   const session = useQuery(sessionQuery)
+  const hasEnded = useHasEnded(session.data)
   if (session.isPending) return null
   if (session.isError) {
     return (
@@ -68,7 +70,7 @@ function SessionGate(): ReactElement | null {
       </CenteredPage>
     )
   }
-  if (session.data === null) return <SignInPage />
+  if (session.data === null) return <SignInPage hasEnded={hasEnded} />
   return (
     <SessionContext value={session.data}>
       <LiveConnectionProvider>
@@ -78,6 +80,16 @@ function SessionGate(): ReactElement | null {
       </LiveConnectionProvider>
     </SessionContext>
   )
+}
+
+/** Whether a session has ended while the page was open, rather than never begun. */
+function useHasEnded(session: Session | null | undefined): boolean {
+  const [wasSignedIn, setWasSignedIn] = useState(false)
+  const isSignedIn = session !== null && session !== undefined
+  useEffect(() => {
+    if (isSignedIn) setWasSignedIn(true)
+  }, [isSignedIn])
+  return wasSignedIn && !isSignedIn
 }
 
 function Pages(): ReactElement {

@@ -60,6 +60,23 @@ describe('sign-in', { skip: noBrowser }, () => {
     assert.deepEqual([...first.violations, ...second.violations], [])
   })
 
+  it('says that a session has ended while the page is open, and returns to the page', async () => {
+    assert.equal((await harness.user('grace').chat()).status, 200)
+    const { page, context, violations } = await harness.openPage({ expectedErrors: /401/ })
+    await page.goto(`${harness.base}/deck/#/users/grace`)
+    await signIn(page, harness.adminKey)
+    await page.getByRole('heading', { level: 1, name: 'grace' }).waitFor()
+    await page.getByText('Live', { exact: true }).waitFor()
+    await context.clearCookies()
+    // The next thing that the page reads is refused.
+    assert.equal((await harness.user('grace').chat()).status, 200)
+    await page.getByRole('alert').getByText('You are signed out.').waitFor()
+    assert.deepEqual(await runAxe(page), [])
+    await signIn(page, harness.adminKey)
+    await page.getByRole('heading', { level: 1, name: 'grace' }).waitFor()
+    assert.deepEqual(violations, [])
+  })
+
   it('shows a viewer everything, but no actions', async () => {
     const response = await harness.request('POST', '/keys', { body: { role: 'viewer', name: 'watcher' } })
     const { key } = (await response.json()) as { key: string }

@@ -1,4 +1,4 @@
-import type { QueryClient, QueryKey } from '@tanstack/react-query'
+import type { QueryClient, QueryFilters, QueryKey } from '@tanstack/react-query'
 import type { ServerSentEvent } from 'purser/internal/sse'
 import { setTimer } from '../browser/effects.ts'
 import { advanceClock } from '../time/clock.ts'
@@ -27,15 +27,16 @@ export interface LiveUpdates {
  * that it may have changed are invalidated. The stream only decides when to refetch, so a lost event does no harm.
  */
 export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
-  const refetchList = throttle(() => void queryClient.invalidateQueries({ queryKey: ['users'] }), LIST_INTERVAL_MS)
+  const invalidate = (filters: QueryFilters): void => invalidateSettled(queryClient, filters)
+  const refetchList = throttle(() => invalidate({ queryKey: ['users'] }), LIST_INTERVAL_MS)
   const refetchOverview = throttle(() => {
     for (const name of ['overview', 'attention', 'turns']) {
-      void queryClient.invalidateQueries({ queryKey: [name] })
+      invalidate({ queryKey: [name] })
     }
   }, OVERVIEW_INTERVAL_MS)
 
   const userTurns = createTurnRefetch(queryClient)
-  const refetchAudit = throttle(() => void queryClient.invalidateQueries({ queryKey: ['audit'] }), OVERVIEW_INTERVAL_MS)
+  const refetchAudit = throttle(() => invalidate({ queryKey: ['audit'] }), OVERVIEW_INTERVAL_MS)
 
   function refetchLists(): void {
     refetchList.run()
@@ -43,7 +44,7 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
   }
 
   function refetchUser(user: string, part: string): void {
-    void queryClient.invalidateQueries({ queryKey: ['user', user, part] })
+    invalidate({ queryKey: ['user', user, part] })
   }
 
   function applyLedgerEvent(event: Event): void {
@@ -51,7 +52,7 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
     addToTail([event])
     refetchUser(event.user, 'bond')
     refetchUser(event.user, 'limits')
-    void queryClient.invalidateQueries({
+    invalidate({
       queryKey: ['user', event.user, 'events'],
       predicate: ({ queryKey }) => queryKey[3] !== '',
     })
@@ -69,7 +70,7 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
   function applyActivity(activity: object): void {
     // `more`: more users changed than the event lists.
     if ('more' in activity)
-      void queryClient.invalidateQueries({
+      invalidate({
         queryKey: ['user'],
         predicate: ({ queryKey }) => queryKey[2] === 'bond' || queryKey[2] === 'limits',
       })
@@ -107,6 +108,21 @@ export function createLiveUpdates(queryClient: QueryClient): LiveUpdates {
   }
 }
 
+/**
+ * Refetches queries, but none that has failed and is about to try again: it would begin anew with each event, and never
+ * show its error.
+ */
+function invalidateSettled(queryClient: QueryClient, { predicate, ...filters }: QueryFilters): void {
+  void queryClient.invalidateQueries({
+    ...filters,
+    predicate: (query) => {
+      const { data, fetchStatus, fetchFailureCount } = query.state
+      const isRetrying = data === undefined && fetchStatus !== 'idle' && fetchFailureCount > 0
+      return !isRetrying && (predicate === undefined || predicate(query))
+    },
+  })
+}
+
 /** Refetches the turns and sums of users that have turns, coalesced. */
 function createTurnRefetch(queryClient: QueryClient): {
   refetch(users: readonly (string | typeof ALL_USERS)[]): void
@@ -116,7 +132,7 @@ function createTurnRefetch(queryClient: QueryClient): {
   const throttled = throttle(() => {
     const users = new Set(waiting)
     waiting.clear()
-    void queryClient.invalidateQueries({
+    invalidateSettled(queryClient, {
       queryKey: ['user'],
       predicate: ({ queryKey: [, user, part] }) =>
         (part === 'turns' || part === 'usage') && (users.has(ALL_USERS) || users.has(user)),

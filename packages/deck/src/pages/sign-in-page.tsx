@@ -11,8 +11,8 @@ import { Field } from '../components/field.tsx'
 import { Logo } from '../components/logo.tsx'
 import { CenteredPage, usePageTitle } from '../layout/page.tsx'
 
-/** Sign-in with a key. The one-time link is handled by the server, which redirects here with `?sign-in=expired`. */
-export function SignInPage(): ReactElement {
+/** Sign-in with a key, at first or after a session `hasEnded`. The one-time link is handled by the server, which redirects here with `?sign-in=expired`. */
+export function SignInPage({ hasEnded }: { hasEnded: boolean }): ReactElement {
   const queryClient = useQueryClient()
   const isLinkExpired = new URLSearchParams(window.location.search).get('sign-in') === 'expired'
   const signIn = useMutation({
@@ -40,6 +40,9 @@ export function SignInPage(): ReactElement {
         </div>
         {isLinkExpired && (
           <Callout role="alert">This sign-in link was already used or is older than ten minutes.</Callout>
+        )}
+        {hasEnded && !isLinkExpired && (
+          <Callout role="alert">You are signed out. Sign in to return to where you were.</Callout>
         )}
         <form onSubmit={submit} className="sign-in__form">
           <Field label="Key" hint="A viewer, operator or admin key.">

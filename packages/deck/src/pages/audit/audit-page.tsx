@@ -80,7 +80,7 @@ export function AuditPage(): ReactElement {
         <DelayedInput label="Who" placeholder="Name of a key" value={actor} onChange={setActor} />
         <DelayedInput label="User" placeholder="User id" value={user} onChange={setUser} />
       </FilterBar>
-      <QueryResult query={log} name="the audit log" lines={8}>
+      <QueryResult query={log} name="the audit log" lines={16} shape="card">
         {() =>
           events.length === 0 && !log.hasNextPage ? (
             <NoEvents isFiltered={actor !== '' || action !== '' || user !== ''} />

@@ -52,7 +52,7 @@ export function LimitsPage(): ReactElement {
           {({ limits }) => <RuleTable name="every user" limits={limits} />}
         </QueryResult>
       </Card>
-      <QueryResult query={plans} name="plans" lines={6}>
+      <QueryResult query={plans} name="plans" lines={6} shape="card">
         {({ data }) => (
           <>
             {data.length === 0 && <NoPlans />}

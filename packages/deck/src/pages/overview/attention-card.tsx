@@ -32,7 +32,7 @@ export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): React
           </ul>
         </details>
       </div>
-      <QueryResult query={attention} name="who needs attention" lines={4}>
+      <QueryResult query={attention} name="who needs attention" lines={12}>
         {({ rows, total: all, complete }) =>
           rows.length === 0 ? (
             <p className="muted">No user needs attention now.</p>

@@ -2,11 +2,11 @@ import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import { instancesQuery, latencyQuery, overviewQuery, webhooksQuery } from '../../api/queries.ts'
-import type { Latency } from '../../api/wire.ts'
+import type { Instance, Latency } from '../../api/wire.ts'
 import { Card } from '../../components/card.tsx'
 import { DataTable } from '../../components/data-table.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
-import { QueryResult } from '../../components/query-result.tsx'
+import { type Query, QueryResult } from '../../components/query-result.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
 import { WebhookState } from '../../components/webhook-state.tsx'
 import { formatInteger, formatPercent, pluralize } from '../../format-number.ts'
@@ -26,7 +26,7 @@ export function HealthCards(): ReactElement {
       </Card>
       <div className="overview__stack">
         <Card title="Health" id="health" aside={<Link href="/instances">Instances</Link>}>
-          <HealthList latency={latency.data} />
+          <HealthList latency={latency} />
         </Card>
         {isAdmin && <WebhooksCard />}
       </div>
@@ -106,37 +106,55 @@ function LatencyTable({ latency }: { latency: Latency }): ReactElement {
   )
 }
 
-function HealthList({ latency }: { latency: Latency | undefined }): ReactElement {
-  const instances = useQuery(instancesQuery).data?.data ?? []
-  const server = useQuery(overviewQuery).data?.server
-  const { hits, misses } = instances.reduce(
-    (sum, { answers }) => ({ hits: sum.hits + answers.hits + answers.joined, misses: sum.misses + answers.misses }),
-    { hits: 0, misses: 0 },
-  )
-  const failures = instances.reduce((sum, { answers }) => sum + answers.failures, 0)
-  const oldest = instances.map(({ seenAt }) => seenAt).sort()[0]
+function HealthList({ latency }: { latency: Query<Latency> }): ReactElement {
+  const instances = useQuery(instancesQuery)
+  const overview = useQuery(overviewQuery)
   return (
     <DescriptionList>
       <DescriptionItem name="Instances">
-        {pluralize(instances.length, 'instance')}
-        {oldest !== undefined && (
-          <span className="muted">
-            , all seen since <RelativeTime at={oldest} />
-          </span>
-        )}
+        <QueryResult query={instances} name="instances" shape="words">
+          {({ data }) => <InstancesText seenAt={data.map(({ seenAt }) => seenAt)} />}
+        </QueryResult>
       </DescriptionItem>
       <DescriptionItem name="Store">
-        {server === undefined ? '–' : `${server.store.name}, ${server.store.durable ? 'durable' : 'in memory only'}`}
+        <QueryResult query={overview} name="the store" shape="words">
+          {({ server: { store } }) => `${store.name}, ${store.durable ? 'durable' : 'in memory only'}`}
+        </QueryResult>
       </DescriptionItem>
       <DescriptionItem name="Answers">
-        {hits + misses === 0 ? 'no lookups yet' : `${formatPercent(hits / (hits + misses))} from the cache`}
-        {failures > 0 && `, ${pluralize(failures, 'failed call')}`}
+        <QueryResult query={instances} name="answers" shape="words">
+          {({ data }) => answersText(data.map(({ answers }) => answers))}
+        </QueryResult>
       </DescriptionItem>
       <DescriptionItem name="Context">
-        {latency === undefined || latency.turns === 0 ? 'no turns yet' : contextText(latency.context)}
+        <QueryResult query={latency} name="the context" shape="words">
+          {({ turns, context }) => (turns === 0 ? 'no turns yet' : contextText(context))}
+        </QueryResult>
       </DescriptionItem>
     </DescriptionList>
   )
+}
+
+function InstancesText({ seenAt }: { seenAt: readonly string[] }): ReactElement {
+  const oldest = seenAt.toSorted()[0]
+  return (
+    <>
+      {pluralize(seenAt.length, 'instance')}
+      {oldest !== undefined && (
+        <span className="muted">
+          , all seen since <RelativeTime at={oldest} />
+        </span>
+      )}
+    </>
+  )
+}
+
+function answersText(all: readonly Instance['answers'][]): string {
+  const add = (pick: (answers: Instance['answers']) => number): number => all.reduce((sum, one) => sum + pick(one), 0)
+  const [hits, misses] = [add((one) => one.hits + one.joined), add((one) => one.misses)]
+  const failures = add((one) => one.failures)
+  const share = hits + misses === 0 ? 'no lookups yet' : `${formatPercent(hits / (hits + misses))} from the cache`
+  return failures === 0 ? share : `${share}, ${pluralize(failures, 'failed call')}`
 }
 
 /** The share of sections by status, as told to models. */

@@ -21,7 +21,12 @@ export function OverviewPage(): ReactElement {
   const vocabulary = buildVocabulary(overview.data)
   usePageTitle('Overview')
   if (overview.isError && overview.data === undefined) {
-    return <ErrorMessage error={overview.error} retry={() => void overview.refetch()} />
+    return (
+      <Page>
+        <PageHeader title="Overview" />
+        <ErrorMessage error={overview.error} retry={() => void overview.refetch()} />
+      </Page>
+    )
   }
   if (overview.data?.users === 0) return <FirstUser />
   return (
@@ -31,7 +36,7 @@ export function OverviewPage(): ReactElement {
         <AttentionCard vocabulary={vocabulary} />
         <RefusalsCard />
         <div className="overview__main">
-          <QueryResult query={overview} name="the overview">
+          <QueryResult query={overview} name="the overview" lines={3} shape="card">
             {(data) => <UsersOverview overview={data} vocabulary={vocabulary} />}
           </QueryResult>
           <PeopleCharts vocabulary={vocabulary} />

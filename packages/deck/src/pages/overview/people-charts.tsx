@@ -3,10 +3,11 @@ import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import { daysQuery, phaseChangesQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
-import type { PhaseChange } from '../../api/wire.ts'
+import type { OverviewDay, PhaseChange } from '../../api/wire.ts'
 import { usersPath } from '../../browser/location.ts'
 import { Surface } from '../../components/card.tsx'
-import { QueryResult } from '../../components/query-result.tsx'
+import { CHART_LINES } from '../../components/daily-usage.tsx'
+import { type Query, QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
 import { heatOf, PhaseTag } from '../../components/tags.tsx'
 import { TimeSeries } from '../../components/time-series.tsx'
@@ -16,48 +17,60 @@ import { formatCoarseDuration } from '../../time/format-time.ts'
 /** Users by risk and by phase over the last 30 days, and how they went from phase to phase. */
 export function PeopleCharts({ vocabulary }: { vocabulary: Vocabulary }): ReactElement {
   const days = useQuery(daysQuery)
+  const riskLevels = vocabulary.riskLevels.map((name) => ({ name, tone: { 'data-heat': heatOf(name, vocabulary) } }))
+  const phases = vocabulary.phases.map((name) => ({ name, tone: { 'data-hue': vocabulary.hueOf(name) } }))
   return (
-    <QueryResult query={days} name="the last 30 days" lines={6}>
+    <>
+      <div className="overview__pair">
+        <PeopleChart title="Users by risk, last 30 days" days={days} parts={riskLevels} of="riskLevels" />
+        <PeopleChart title="Users by phase, last 30 days" days={days} parts={phases} of="phases" />
+      </div>
+      <TransitionMatrix vocabulary={vocabulary} />
+    </>
+  )
+}
+
+function PeopleChart(props: {
+  title: string
+  days: Query<{ readonly data: readonly OverviewDay[] }>
+  parts: readonly { readonly name: string; readonly tone: Readonly<Record<string, number>> }[]
+  of: 'riskLevels' | 'phases'
+}): ReactElement {
+  const { title, days, parts, of } = props
+  return (
+    <QueryResult query={days} name={title} lines={CHART_LINES} shape="card">
       {({ data }) => (
-        <>
-          <div className="overview__pair">
-            <Surface className="" label="Risk over time">
-              <TimeSeries
-                title="Users by risk, last 30 days"
-                labels={data.map(({ day }) => day)}
-                kind="bars"
-                format={formatCompact}
-                series={vocabulary.riskLevels.map((level) => ({
-                  name: level,
-                  tone: { 'data-heat': heatOf(level, vocabulary) },
-                  values: data.map(({ riskLevels }) => riskLevels[level] ?? 0),
-                }))}
-              />
-            </Surface>
-            <Surface className="" label="Phases over time">
-              <TimeSeries
-                title="Users by phase, last 30 days"
-                labels={data.map(({ day }) => day)}
-                kind="bars"
-                format={formatCompact}
-                series={vocabulary.phases.map((phase) => ({
-                  name: phase,
-                  tone: { 'data-hue': vocabulary.hueOf(phase) },
-                  values: data.map(({ phases }) => phases[phase] ?? 0),
-                }))}
-              />
-            </Surface>
-          </div>
-          <TransitionMatrix vocabulary={vocabulary} />
-        </>
+        <Surface className="" label={title}>
+          <TimeSeries
+            title={title}
+            labels={data.map(({ day }) => day)}
+            kind="bars"
+            format={formatCompact}
+            series={parts.map(({ name, tone }) => ({ name, tone, values: data.map((day) => day[of][name] ?? 0) }))}
+          />
+        </Surface>
       )}
     </QueryResult>
   )
 }
 
 /** How often users went from one phase (row) to another (column), and how long they had been in the one before. */
-function TransitionMatrix({ vocabulary }: { vocabulary: Vocabulary }): ReactElement | null {
-  const changes = useQuery(phaseChangesQuery).data?.data ?? []
+function TransitionMatrix({ vocabulary }: { vocabulary: Vocabulary }): ReactElement {
+  const changes = useQuery(phaseChangesQuery)
+  return (
+    <QueryResult query={changes} name="changes of phase" lines={9} shape="card">
+      {({ data }) => <Matrix changes={data} vocabulary={vocabulary} />}
+    </QueryResult>
+  )
+}
+
+function Matrix({
+  changes,
+  vocabulary,
+}: {
+  changes: readonly PhaseChange[]
+  vocabulary: Vocabulary
+}): ReactElement | null {
   const cells = new Map(changes.map((change) => [keyOf(change.from, change.to), change]))
   const from = vocabulary.phases.filter((phase) => vocabulary.phases.some((to) => cells.has(keyOf(phase, to))))
   const to = vocabulary.phases.filter((phase) => vocabulary.phases.some((before) => cells.has(keyOf(before, phase))))

@@ -20,7 +20,7 @@ export function RefusalsCard(): ReactElement {
       id="refusals"
       aside={<Link href={turnsPath({ outcome: 'refused' })}>All refused</Link>}
     >
-      <QueryResult query={refusals} name="refused requests" lines={6}>
+      <QueryResult query={refusals} name="refused requests" lines={12}>
         {({ data }) =>
           data.length === 0 ? (
             <p className="muted">No request was refused.</p>

@@ -19,19 +19,15 @@ export function UsageCharts(): ReactElement {
   const days = useQuery(usageQuery('day'))
   const labels = lastDays(useNow(), DAYS)
   return (
-    <QueryResult query={days} name="usage" lines={6}>
-      {({ data }) => (
-        <>
-          <div className="overview__pair">
-            <DailyUsage days={labels} sums={data} />
-          </div>
-          <div className="overview__pair">
-            <SumTable by="provider" title="By provider, last 30 days" keyName="Provider" />
-            <SumTable by="limit" title="Refusals by limit, last 30 days" keyName="Limit" />
-          </div>
-        </>
-      )}
-    </QueryResult>
+    <>
+      <div className="overview__pair">
+        <DailyUsage days={labels} usage={days} />
+      </div>
+      <div className="overview__pair">
+        <SumTable by="provider" title="By provider, last 30 days" keyName="Provider" />
+        <SumTable by="limit" title="Refusals by limit, last 30 days" keyName="Limit" />
+      </div>
+    </>
   )
 }
 

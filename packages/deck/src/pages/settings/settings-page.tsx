@@ -23,7 +23,11 @@ export function SettingsPage(): ReactElement {
     <Page>
       <PageHeader
         title="Settings"
-        lead="Keys and webhooks are managed here; everything else is in the configuration file."
+        lead={
+          isAdmin
+            ? 'Keys and webhooks are managed here; everything else is in the configuration file.'
+            : 'Keys and webhooks are shown to admins; everything else is in the configuration file.'
+        }
       />
       {isAdmin && (
         <>
@@ -31,7 +35,7 @@ export function SettingsPage(): ReactElement {
           <WebhooksCard />
         </>
       )}
-      <QueryResult query={configuration} name="the configuration" lines={6}>
+      <QueryResult query={configuration} name="the configuration" lines={6} shape="card">
         {(data) => (
           <div className="settings-page__grid">
             <ProvidersCard configuration={data} />

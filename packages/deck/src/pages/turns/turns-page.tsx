@@ -65,7 +65,7 @@ export function TurnsPage(): ReactElement {
         <DelayedInput label="Model" placeholder="Model" value={model} onChange={setModel} />
         <DelayedInput label="Code" placeholder="Error code" value={code} onChange={setCode} />
       </FilterBar>
-      <QueryResult query={log} name="turns" lines={8}>
+      <QueryResult query={log} name="turns" lines={16} shape="card">
         {() =>
           turns.length === 0 && !log.hasNextPage ? (
             <EmptyState title={isFiltered ? 'No matching turns' : 'No turns yet'}>

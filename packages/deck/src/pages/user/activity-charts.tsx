@@ -15,5 +15,5 @@ export function ActivityCharts({ bond, range }: { bond: Bond; range: TimeRange }
   const count = Math.min(MAX_DAYS, Math.max(MIN_DAYS, Math.ceil((range.to - range.from) / DAY_MS) + 1))
   const labels = lastDays(range.to, count, bond.timeZone)
   const usage = useQuery(userUsageQuery(bond.user, labels[0]))
-  return <DailyUsage days={labels} sums={usage.data?.data ?? []} />
+  return <DailyUsage days={labels} usage={usage} />
 }

@@ -37,17 +37,17 @@ export function CachesCard({ bond }: { bond: Bond }): ReactElement {
     >
       <DescriptionList>
         <DescriptionItem name="Equal prefix">
-          <QueryResult query={summary} name="turns" lines={1}>
+          <QueryResult query={summary} name="turns" shape="words">
             {prefixText}
           </QueryResult>
         </DescriptionItem>
         <DescriptionItem name="Cached tokens">
-          <QueryResult query={summary} name="tokens" lines={1}>
+          <QueryResult query={summary} name="tokens" shape="words">
             {cachedText}
           </QueryResult>
         </DescriptionItem>
         <DescriptionItem name="Answers">
-          <QueryResult query={answers} name="answers" lines={1}>
+          <QueryResult query={answers} name="answers" shape="words">
             {(data) => <AnswersText stored={data} timeZone={bond.timeZone} />}
           </QueryResult>
         </DescriptionItem>

@@ -3,6 +3,7 @@ import { useEffect } from 'react'
 import { type EventPage, earlierChangesQuery, eventsQuery } from '../../api/queries.ts'
 import type { Event } from '../../api/wire.ts'
 import type { Pages } from '../../components/paged-table.tsx'
+import type { Query } from '../../components/query-result.tsx'
 import type { PageRange } from './page-range.ts'
 
 /** Pages of a range that are loaded for the timeline by themselves. */
@@ -16,6 +17,8 @@ export interface TimelineEvents {
   /** Whether all events from there to the present are loaded. */
   readonly isCurrent: boolean
   readonly isLoaded: boolean
+  /** Where they come from. */
+  readonly log: Query<unknown>
 }
 
 /**
@@ -26,7 +29,9 @@ export function useTimelineEvents(user: string, range: PageRange): TimelineEvent
   const newest = useInfiniteQuery(eventsQuery(user))
   const isWhole = newest.data !== undefined && !newest.hasNextPage
   const ranged = useRangedEvents(user, range, { isWanted: !isWhole })
-  return isWhole ? { events: eventsOf(newest), knownFrom: range.from, isCurrent: true, isLoaded: true } : ranged
+  return isWhole
+    ? { events: eventsOf(newest), knownFrom: range.from, isCurrent: true, isLoaded: true, log: newest }
+    : ranged
 }
 
 function useRangedEvents(user: string, range: PageRange, { isWanted }: { isWanted: boolean }): TimelineEvents {
@@ -43,6 +48,7 @@ function useRangedEvents(user: string, range: PageRange, { isWanted }: { isWante
     knownFrom: isComplete ? range.from : Date.parse(events.at(-1)?.at ?? '') || range.to,
     isCurrent: !isChosen,
     isLoaded,
+    log,
   }
 }
 

@@ -100,6 +100,7 @@ function Actions({ bond, openDialog }: { bond: Bond; openDialog(name: DialogName
   useShortcuts(canOperate ? { b: () => openDialog(blockDialog), c: () => openDialog('cap') } : {})
   return (
     <div className="user-header__actions">
+      {!canOperate && <span className="muted small">Your key may only read</span>}
       {canOperate && (
         <>
           <Button onClick={() => openDialog('cap')}>Set cap</Button>

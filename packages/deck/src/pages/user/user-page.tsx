@@ -9,9 +9,8 @@ import { useShortcuts } from '../../browser/keyboard.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Card, Surface } from '../../components/card.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
-import { QueryResult } from '../../components/query-result.tsx'
-import { Skeleton } from '../../components/skeleton.tsx'
-import { Page, usePageTitle } from '../../layout/page.tsx'
+import { type Query, QueryResult } from '../../components/query-result.tsx'
+import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
 import { useNow } from '../../time/clock.ts'
 import { ActivityCharts } from './activity-charts.tsx'
 import { ContextPreview } from './context-preview.tsx'
@@ -48,11 +47,17 @@ export function UserPage({ user }: { user: string }): ReactElement {
   // Not its result: browsers return a promise, which is no clean-up.
   useEffect(() => void window.scrollTo({ top: 0 }), [user])
   useShortcuts({ u: () => navigate('/users') })
-  return (
-    <QueryResult query={bond} name={user} lines={8}>
-      {(data) => (data.exists ? <ExistingUser bond={data} vocabulary={vocabulary} /> : <UnknownUser user={user} />)}
-    </QueryResult>
-  )
+  if (bond.data === undefined) {
+    return (
+      <Page>
+        <PageHeader title={user} />
+        <QueryResult query={bond} name={user} lines={16} shape="card">
+          {() => null}
+        </QueryResult>
+      </Page>
+    )
+  }
+  return bond.data.exists ? <ExistingUser bond={bond.data} vocabulary={vocabulary} /> : <UnknownUser user={user} />
 }
 
 function UnknownUser({ user }: { user: string }): ReactElement {
@@ -80,13 +85,9 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
   const knownFrom = log.hasNextPage ? Date.parse(events.at(-1)?.at ?? '') || extent.to : extent.from
   const shown = useTimelineEvents(bond.user, range)
   const riskSince = useQuery(riskChangeQuery(bond.user)).data?.data[0]?.at ?? null
-  const tab = TABS.find(([name]) => name === tabParam)?.[0] ?? 'events'
-  const isAskedForDetails = useRef(tabParam !== '' || types !== '')
+  const tab = parseTab(tabParam)
   const isLoaded = log.data !== undefined && shown.isLoaded
-  useEffect(() => {
-    // After the page of the user has been scrolled to its start.
-    if (isLoaded && isAskedForDetails.current) requestAnimationFrame(scrollToDetails)
-  }, [isLoaded])
+  useDetailsOnArrival(tabParam !== '' || types !== '', isLoaded)
 
   function selectTab(name: TabName): void {
     setTabParam(name === 'events' ? '' : name)
@@ -119,9 +120,7 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
         </div>
         <div className="user-page__timeline">
           {!isLoaded ? (
-            <Card title="Timeline" id="timeline">
-              <Skeleton name="the timeline" lines={8} />
-            </Card>
+            <TimelinePlaceholder log={log.isError ? log : shown.log} />
           ) : (
             <Timeline
               bond={bond}
@@ -166,6 +165,30 @@ function ExistingUser({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary
         </Surface>
       </div>
     </Page>
+  )
+}
+
+function parseTab(text: string): TabName {
+  return TABS.find(([name]) => name === text)?.[0] ?? 'events'
+}
+
+/** Scrolls to the tabs, once, when the address that was opened asks for one of them. */
+function useDetailsOnArrival(isAsked: boolean, isLoaded: boolean): void {
+  const isWanted = useRef(isAsked)
+  useEffect(() => {
+    // After the page has been scrolled to its start.
+    if (isLoaded && isWanted.current) requestAnimationFrame(scrollToDetails)
+  }, [isLoaded])
+}
+
+/** Until the events are there, or the error. */
+function TimelinePlaceholder({ log }: { log: Query<unknown> }): ReactElement {
+  return (
+    <Card title="Timeline" id="timeline">
+      <QueryResult query={{ ...log, data: undefined }} name="the timeline" lines={9}>
+        {() => null}
+      </QueryResult>
+    </Card>
   )
 }
 

@@ -9,6 +9,7 @@ import { useShortcuts } from '../../browser/keyboard.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
 import { useThrottledState } from '../../browser/use-throttled-state.ts'
 import { Button } from '../../components/button.tsx'
+import { Surface } from '../../components/card.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
 import { ErrorMessage } from '../../components/error-message.tsx'
 import { ListActions } from '../../components/list-actions.tsx'
@@ -73,7 +74,11 @@ export function UsersPage(): ReactElement {
       </PageHeader>
       <Toolbar search={search} change={change} vocabulary={vocabulary} inputRef={searchInput} />
       {pages.error !== null && <ErrorMessage error={pages.error} retry={pages.refetch} />}
-      {pages.error === null && pages.total === undefined && <Skeleton name="users" lines={8} />}
+      {pages.error === null && pages.total === undefined && (
+        <Surface className="">
+          <Skeleton name="users" lines={16} />
+        </Surface>
+      )}
       {pages.total === 0 && <NoMatch clear={() => change(NO_FILTERS)} />}
       {pages.total !== undefined && pages.total > 0 && (
         <div className={peeked === '' ? 'users-page__list' : 'users-page__list users-page__list--peek'}>
