@@ -3,11 +3,14 @@ import { addAmounts, type SumIncrement } from '../storage/sum-store.ts'
 
 /** What two decisions of one commit record. The rows of sums are added up, so that each is written once. */
 export function mergeRecorded(one: Recorded, other: Recorded): Recorded {
+  const userSums = mergeSums(one.userSums, other.userSums)
+  // A turn adds one list to both; drivers write such a list once.
+  const isOneList = one.userSums === one.sums && other.userSums === other.sums
   return {
     turns: [...one.turns, ...other.turns],
     keepTurns: other.keepTurns ?? one.keepTurns,
-    userSums: mergeSums(one.userSums, other.userSums),
-    sums: mergeSums(one.sums, other.sums),
+    userSums,
+    sums: isOneList ? userSums : mergeSums(one.sums, other.sums),
   }
 }
 

@@ -49,7 +49,12 @@ const REBUILT_TABLES: readonly string[] = [
   'answer_totals',
   'last_good',
   'instances',
+  'turns_by_user',
+  'turns_by_id',
+  'turn_fold',
 ]
+/** Of turns that are not folded yet, which a copy folds before it reads them. */
+const EMPTY_COLUMNS: readonly string[] = ['turns.sums', 'turns.keep']
 /** Columns that a database numbers. */
 const NUMBERED_COLUMNS: readonly string[] = ['uid', 'position', 'part']
 
@@ -75,7 +80,7 @@ function findForgotten(columns: readonly Column[]): string[] {
       // The namespace of rows of users is that of the user.
       .filter(({ table, column }) => !(column === 'namespace' && copied.has('users.namespace') && isOfUser(table)))
       .map(({ table, column }) => `${table}.${column}`)
-      .filter((name) => !copied.has(name))
+      .filter((name) => !(copied.has(name) || EMPTY_COLUMNS.includes(name)))
   )
 }
 

@@ -14,6 +14,7 @@ import { type Database, openDatabase, retryWhileBusy } from './database.ts'
 import { createSqliteRows } from './main/all-rows.ts'
 import { backUp } from './main/backup.ts'
 import { createSqliteEvents, prepareEvents } from './main/events.ts'
+import { createWhenFolded } from './main/folded-reads.ts'
 import { createPurge } from './main/purge.ts'
 import { createSqliteSums } from './main/sums.ts'
 import { createSqliteTurns } from './main/turns.ts'
@@ -73,6 +74,7 @@ export function createSqliteStore(deps: SqliteDeps): Store {
   const messages = createMessageQueue({ cache, writer: cacheWriter, local, origin: effects.randomId() })
   const fallback = createCacheFallback(cacheWriter)
   const meta = createSqliteMeta(main, writer)
+  const whenFolded = createWhenFolded({ main, writer })
   const bus = createSqliteBus({ local, changes, messages, fallback, meta })
   const answers = withMemoryAnswers(createSqliteAnswers(cache, cacheWriter), fallback)
   const lastGood = withMemoryLastGood(createSqliteLastGood(cache, cacheWriter), fallback)
@@ -113,10 +115,10 @@ export function createSqliteStore(deps: SqliteDeps): Store {
     meta,
     users,
     events: createSqliteEvents({ main, reader, events, changes }),
-    turns: createSqliteTurns({ main, reader, writer }),
-    sums: createSqliteSums({ reader, writer }),
+    turns: createSqliteTurns({ main, reader, writer, whenFolded }),
+    sums: createSqliteSums({ reader, writer, whenFolded }),
     bus,
-    rows: createSqliteRows({ reader, writer }),
+    rows: createSqliteRows({ reader, writer, whenFolded }),
     answers,
     lastGood,
     instances,

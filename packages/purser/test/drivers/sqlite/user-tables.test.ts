@@ -20,6 +20,8 @@ const WITHOUT_USERS: Readonly<Record<string, string>> = {
   sqlite_sequence: 'counters of SQLite',
   purges: 'erased users whose bytes are not wiped yet; empty after the purge',
   sums: 'sums of a namespace, which name no user',
+  turn_fold: 'positions in the log of turns',
+  turns_by_id: 'ids of turns, removed with each turn',
   users: 'the row itself, which the erasure deletes',
 }
 
@@ -51,13 +53,17 @@ function columnsOf(database: DatabaseSync, table: string): readonly Column[] {
 }
 
 /** Inserts rows of a user into a table, with a value for every column. */
-function fill(database: DatabaseSync, table: string, owner: Readonly<Record<string, number | string>>): void {
+function fill(database: DatabaseSync, table: string, owner: Readonly<Record<string, number | string | null>>): void {
   const columns = columnsOf(database, table)
   const insert = database.prepare(
     `INSERT OR IGNORE INTO ${table} (${columns.map(({ name }) => name).join()}) VALUES (${columns.map(() => '?').join()})`,
   )
   for (let row = 1; row <= 3; row++)
-    insert.run(...columns.map(({ name, type }) => owner[name] ?? (type === 'TEXT' ? `canary ${row}` : 9_000_000 + row)))
+    insert.run(
+      ...columns.map(({ name, type }) =>
+        name in owner ? (owner[name] ?? null) : type === 'TEXT' ? `canary ${row}` : 9_000_000 + row,
+      ),
+    )
 }
 
 /** The tables in which an erasure leaves something of the user, and those that are not known to this test. */
@@ -83,7 +89,12 @@ async function findUnwiped(migration = ''): Promise<string[]> {
     else tables.push([cache, table, `namespace = '${user.namespace}' AND id = '${user.id}'`])
   }
   for (const [database, table, where] of tables) {
-    fill(database, table, { uid, namespace: user.namespace, id: table.startsWith('events') ? `${uid}` : user.id })
+    fill(database, table, {
+      uid,
+      namespace: user.namespace,
+      id: table.startsWith('events') ? `${uid}` : user.id,
+      sums: null,
+    })
     const rows = database.prepare(`SELECT count(*) AS rows FROM ${table} WHERE ${where}`).get()?.rows
     assert.ok(Number(rows) > 0, `${table} was not filled`)
   }

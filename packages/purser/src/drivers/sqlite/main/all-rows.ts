@@ -1,14 +1,44 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { RowPage, RowStore, StoredRow } from '../../../storage/row-store.ts'
-import { cursorBehind, pageStatement, parseCursor, ROW_BYTES, ROW_SECTIONS, userValues } from '../../row-sections.ts'
+import {
+  cursorBehind,
+  pageStatement,
+  parseCursor,
+  ROW_BYTES,
+  ROW_SECTIONS,
+  type RowSection,
+  userValues,
+} from '../../row-sections.ts'
 import type { Database } from '../database.ts'
 import type { Reader, ReaderCalls, Writer, WriterCalls } from '../worker/threads.ts'
-import { AMOUNTS, sumValues } from './recorded.ts'
+import type { WhenFolded } from './folded-reads.ts'
 import type { Row } from './rows.ts'
+import { AMOUNTS, sumValues } from './sums.ts'
+import { prepareTurnRows } from './turn-rows.ts'
 
-export function createSqliteRows({ reader, writer }: { readonly reader: Reader; readonly writer: Writer }): RowStore {
+/** The entries by id are a table here. */
+const SECTIONS: readonly RowSection[] = ROW_SECTIONS.map((section) =>
+  section.type === 'turn'
+    ? {
+        ...section,
+        from: 'turns_by_id AS entries CROSS JOIN turns USING (position) CROSS JOIN users USING (uid)',
+        key: ['entries.namespace', 'entries.id'],
+      }
+    : section,
+)
+
+export interface SqliteRowsDeps {
+  readonly reader: Reader
+  readonly writer: Writer
+  readonly whenFolded: WhenFolded
+}
+
+export function createSqliteRows({ reader, writer, whenFolded }: SqliteRowsDeps): RowStore {
   return {
-    read: (page) => reader.call('readRows', page),
+    async read(page) {
+      await whenFolded()
+      return reader.call('readRows', page)
+    },
     write: (rows) => writer.call('writeRows', rows),
   }
 }
@@ -17,7 +47,7 @@ export function createSqliteRows({ reader, writer }: { readonly reader: Reader; 
 export function prepareReadRows(connection: DatabaseSync): ReaderCalls['readRows'] {
   return ({ after: cursor, limit, maxBytes = Number.POSITIVE_INFINITY }): RowPage => {
     const { index, after } = parseCursor(cursor)
-    const section = ROW_SECTIONS[index]
+    const section = SECTIONS[index]
     if (section === undefined) return { rows: [], next: undefined }
     const { text, values } = pageStatement(
       section,
@@ -51,12 +81,12 @@ export function prepareWriteRows(main: Database): WriterCalls['writeRows'] {
   const addRecord = insertOfUser('records', ['kind', 'name', 'value'])
   const addReply = insertOfUser('replies', ['key', 'digest', 'result', 'expires_at'])
   const addEvent = insertOfUser('events', ['namespace', 'sequence', 'id', 'at', 'type', 'body', 'mac'])
-  const addTurn = insertOfUser('turns', ['namespace', 'id', 'outcome', 'value'])
+  const writeTurns = prepareWriteTurns(main)
   const sumColumns = ['day', 'hour', 'key', ...AMOUNTS]
   const addUserSum = insertOfUser('user_sums', sumColumns)
   const addSum = insert('sums', ['namespace', ...sumColumns])
 
-  function write(row: StoredRow): void {
+  function write(row: Exclude<StoredRow, { type: 'turn' }>): void {
     switch (row.type) {
       case 'incarnation':
         addIncarnation.run(row.namespace, row.tag, row.next)
@@ -79,11 +109,6 @@ export function prepareWriteRows(main: Database): WriterCalls['writeRows'] {
         addEvent.run(row.namespace, sequence, id, at, type, body, mac, row.namespace, row.id)
         return
       }
-      case 'turn': {
-        const { id, outcome, value } = row.turn
-        addTurn.run(row.namespace, id, outcome, value, row.namespace, row.id)
-        return
-      }
       case 'user_sum':
         addUserSum.run(...sumValues(row.sum), row.namespace, row.id)
         return
@@ -97,6 +122,28 @@ export function prepareWriteRows(main: Database): WriterCalls['writeRows'] {
 
   return (rows) =>
     main.write(() => {
-      for (const row of rows) write(row)
+      const turns = rows.filter((row) => row.type === 'turn')
+      for (const row of rows) if (row.type !== 'turn') write(row)
+      writeTurns(turns)
     })
+}
+
+/** Turns with their entries; those that are stored already are left out. */
+function prepareWriteTurns(main: Database): (rows: readonly Extract<StoredRow, { type: 'turn' }>[]) => void {
+  const add = main.prepare(`INSERT INTO turns (uid, namespace, id, outcome, value)
+    SELECT uid, namespace, ?3, ?4, ?5 FROM users WHERE namespace = ?1 AND id = ?2
+      AND NOT EXISTS (SELECT 1 FROM turns_by_id WHERE namespace = ?1 AND id = ?3)`)
+  const { listById, listByUser } = prepareTurnRows(main)
+  return (rows) => {
+    const positions: number[] = []
+    for (const { namespace, id: user, turn } of rows) {
+      const { changes, lastInsertRowid } = add.run(namespace, user, turn.id, turn.outcome, turn.value)
+      if (changes === 1) positions.push(Number(lastInsertRowid))
+    }
+    const [first, last] = [positions[0], positions.at(-1)]
+    if (first === undefined || last === undefined) return
+    // No other connection has written between them.
+    listById(first - 1, last)
+    listByUser(positions)
+  }
 }

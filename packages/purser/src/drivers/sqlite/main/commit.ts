@@ -1,6 +1,7 @@
 import type { Database } from '../database.ts'
 import type { CommitColumns, CommitExtras } from './packed-commit.ts'
 import { prepareRecorded } from './recorded.ts'
+import type { TurnFold } from './turn-fold.ts'
 
 /*
  * One commit as statements, run inside a transaction of the caller.
@@ -39,18 +40,20 @@ ON CONFLICT (namespace, id) DO NOTHING`
 /** False when the revision or the incarnation is not the expected one; nothing was written then. */
 export type RunCommit = (commit: CommitColumns) => boolean
 
-export function prepareCommit(database: Database): RunCommit {
+export function prepareCommit(database: Database, fold: TurnFold): RunCommit {
   const updateUsage = database.prepare(UPDATE_USAGE)
   const updateAdmitted = database.prepare(UPDATE_ADMITTED)
   const updateFullRow = database.prepare(UPDATE_ROW)
   const insertRow = database.prepare(INSERT_ROW)
   const findUid = database.prepare('SELECT uid FROM users WHERE namespace = ? AND id = ?')
   const writeChildren = prepareChildren(database)
+  const writeRecorded = prepareRecorded(database, fold)
 
   return (commit) => {
-    const { namespace, id, extras } = commit
+    const { namespace, id, recorded, extras } = commit
     const isHotOnly = extras === null || (extras.folded === undefined && extras.measured === undefined)
     if (!(isHotOnly && updateHotColumns(commit)) && !updateRow(commit)) return false
+    if (recorded !== null) writeRecorded(commit, recorded)
     if (extras !== null && hasChildren(extras))
       writeChildren(Number(findUid.get(namespace, id)?.uid), namespace, extras)
     return true
@@ -80,9 +83,9 @@ export function prepareCommit(database: Database): RunCommit {
   }
 }
 
-function hasChildren({ events, records, replies, trims, dropEventsBelow, recorded }: CommitExtras): boolean {
+function hasChildren({ events, records, replies, trims, dropEventsBelow }: CommitExtras): boolean {
   const rows = events.length + records.length + replies.length + trims.length
-  return rows > 0 || dropEventsBelow !== undefined || recorded !== undefined
+  return rows > 0 || dropEventsBelow !== undefined
 }
 
 /** Statements for the rows that belong to a user. */
@@ -103,10 +106,7 @@ function prepareChildren(database: Database): (uid: number, namespace: string, e
     INSERT INTO replies (uid, key, digest, result, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
     SET digest = excluded.digest, result = excluded.result, expires_at = excluded.expires_at`)
 
-  const writeRecorded = prepareRecorded(database)
-
   return (uid, namespace, extras) => {
-    if (extras.recorded !== undefined) writeRecorded(uid, namespace, extras.recorded)
     for (const { kind, name, value } of extras.records) {
       if (value === null) deleteRecord.run(uid, kind, name)
       else putRecord.run(uid, kind, name, value)

@@ -4,6 +4,8 @@ import type { Database } from '../database.ts'
 import type { ErasedRows, WipeCalls } from '../worker/threads.ts'
 import type { RunCommit } from './commit.ts'
 import { pack, unpack } from './packed-commit.ts'
+import type { TurnFold } from './turn-fold.ts'
+import { prepareTurnRows } from './turn-rows.ts'
 
 /** Undefined when the erasure was decided on another state; nothing was written then. */
 export type RunErase = (user: Subject, erasure: Erasure) => ErasedRows | undefined
@@ -15,13 +17,13 @@ const NO_ROWS: ErasedRows = { user: 0, events: 0, turns: 0, usage: 0 }
  * only way to the rows that belong to it; sets the incarnation that a new user starts with; records what is left to
  * wipe; and writes the event to the log of the namespace.
  */
-export function prepareErase(database: Database, runCommit: RunCommit): RunErase {
+export function prepareErase(database: Database, runCommit: RunCommit, fold: TurnFold): RunErase {
   const find = database.prepare('SELECT uid, incarnation, revision FROM users WHERE namespace = ? AND id = ?')
   const next = database.prepare('SELECT next FROM incarnations WHERE namespace = ? AND tag = ?')
   const countRecords = database.prepare('SELECT kind, count(*) AS rows FROM records WHERE uid = ? GROUP BY kind')
   const countOf = (table: string): ReturnType<Database['prepare']> =>
     database.prepare(`SELECT count(*) AS rows FROM ${table} WHERE uid = ?`)
-  const counted = { events: countOf('events'), turns: countOf('turns'), usage: countOf('user_sums') }
+  const counted = { events: countOf('events'), turns: countOf('turns_by_user'), usage: countOf('user_sums') }
   const remove = database.prepare('DELETE FROM users WHERE uid = ?')
   const setNext = database.prepare(`
     INSERT INTO incarnations (namespace, tag, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next`)
@@ -39,6 +41,8 @@ export function prepareErase(database: Database, runCommit: RunCommit): RunErase
     const current = row?.incarnation ?? next.get(namespace, tag)?.next ?? 1
     if (current !== incarnation || !runCommit(unpack(pack({ namespace, id: LOG_OF_NAMESPACE }, log)))) return undefined
     const uid = row === undefined ? null : Number(row.uid)
+    // What they add to the sums of the namespace stays.
+    if (uid !== null) fold.foldUser(uid)
     const counts = uid === null ? NO_ROWS : countRows(uid)
     if (uid !== null) remove.run(uid)
     setNext.run(namespace, tag, incarnation + 1)
@@ -51,12 +55,12 @@ export function prepareErase(database: Database, runCommit: RunCommit): RunErase
 export const PENDING_REWRITE = 'unclean'
 
 /** The steps that wipe what an erasure has left; `purge.ts` runs them. */
-export function prepareWipe(main: Database): WipeCalls {
+export function prepareWipe(main: Database, fold: TurnFold): WipeCalls {
+  const { removeOfUser } = prepareTurnRows(main)
   const slices = [
     'DELETE FROM events WHERE position IN (SELECT position FROM events WHERE uid = ? LIMIT ?)',
     'DELETE FROM records WHERE uid = ?1 AND (kind, name) IN (SELECT kind, name FROM records WHERE uid = ?1 LIMIT ?2)',
     'DELETE FROM replies WHERE uid = ?1 AND key IN (SELECT key FROM replies WHERE uid = ?1 LIMIT ?2)',
-    'DELETE FROM turns WHERE (namespace, id) IN (SELECT namespace, id FROM turns WHERE uid = ? LIMIT ?)',
     `DELETE FROM user_sums WHERE uid = ?1 AND (day, hour, key) IN
       (SELECT day, hour, key FROM user_sums WHERE uid = ?1 LIMIT ?2)`,
   ].map(main.prepare)
@@ -70,7 +74,10 @@ export function prepareWipe(main: Database): WipeCalls {
       main.write(() => {
         let wiped = 0
         for (const slice of slices) if (wiped < limit) wiped += Number(slice.run(uid, limit - wiped).changes)
-        return wiped
+        if (wiped === limit) return wiped
+        const turns = removeOfUser(uid, limit - wiped)
+        if (turns > 0) fold.noteRemoved()
+        return wiped + turns
       }),
     endPurge: (purge) =>
       main.write(() => {

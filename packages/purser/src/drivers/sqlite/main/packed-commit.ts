@@ -1,6 +1,7 @@
 import type { Subject } from '../../../core/subject.ts'
 import type { Commit } from '../../../storage/commit.ts'
 import { FOREVER, NEVER_SEEN } from '../../instants.ts'
+import { type PackedRecorded, packRecorded } from './packed-recorded.ts'
 
 /**
  * A commit in the form in which it is sent to the writer thread: a tuple of column values. Only this file knows the
@@ -22,13 +23,14 @@ export type PackedCommit = readonly [
   capUsedUntil: number,
   peak: number,
   usage: string | null,
+  recorded: PackedRecorded | null,
   extras: CommitExtras | null,
 ]
 
 /** The parts that few commits have. */
 export type CommitExtras = Pick<
   Commit,
-  'folded' | 'measured' | 'events' | 'records' | 'trims' | 'replies' | 'dropEventsBelow' | 'recorded'
+  'folded' | 'measured' | 'events' | 'records' | 'trims' | 'replies' | 'dropEventsBelow'
 >
 
 /** A commit as column values. */
@@ -48,6 +50,7 @@ export interface CommitColumns {
   readonly peak: number
   /** null: unchanged. */
   readonly usage: string | null
+  readonly recorded: PackedRecorded | null
   readonly extras: CommitExtras | null
 }
 
@@ -68,6 +71,7 @@ export function pack({ namespace, id }: Subject, commit: Commit): PackedCommit {
     facets.capUsedUntil ?? FOREVER,
     facets.peak,
     commit.usage ?? null,
+    commit.recorded === undefined ? null : packRecorded(commit.recorded),
     pickExtras(commit),
   ]
 }
@@ -87,6 +91,7 @@ export function unpack([
   capUsedUntil,
   peak,
   usage,
+  recorded,
   extras,
 ]: PackedCommit): CommitColumns {
   return {
@@ -104,17 +109,17 @@ export function unpack([
     capUsedUntil,
     peak,
     usage,
+    recorded,
     extras,
   }
 }
 
 function pickExtras(commit: Commit): CommitExtras | null {
-  const { folded, measured, events, records, trims, replies, dropEventsBelow, recorded } = commit
+  const { folded, measured, events, records, trims, replies, dropEventsBelow } = commit
   const isEmpty =
     folded === undefined &&
     measured === undefined &&
     dropEventsBelow === undefined &&
-    recorded === undefined &&
     events.length + records.length + trims.length + replies.length === 0
-  return isEmpty ? null : { folded, measured, events, records, trims, replies, dropEventsBelow, recorded }
+  return isEmpty ? null : { folded, measured, events, records, trims, replies, dropEventsBelow }
 }

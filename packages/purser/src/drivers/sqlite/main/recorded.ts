@@ -1,42 +1,43 @@
-import { MAX_TRIMMED_TURNS, type Recorded } from '../../../storage/commit.ts'
-import { SUM_AMOUNTS, type SumIncrement } from '../../../storage/sum-store.ts'
+import type { Subject } from '../../../core/subject.ts'
 import type { Database } from '../database.ts'
+import { decodeIncrements, FIRST_TURN, type PackedRecorded, TURN_VALUES } from './packed-recorded.ts'
+import { prepareAddSums } from './sums.ts'
+import type { TurnFold } from './turn-fold.ts'
 
 /*
- * The turns and sums of a commit. Amounts are bound as integers of 64 bits: a sum of doubles is not exact. A sum that
- * overflows becomes a double, which the cast turns into the largest integer.
+ * What a commit records. Turns are appended, and what they add to sums is appended with them; the fold does the rest. A
+ * commit without turns adds to sums at once.
  */
 
-/** The names of the columns of amounts. */
-export const AMOUNTS: readonly string[] = Array.from({ length: SUM_AMOUNTS }, (_, index) => `a${index + 1}`)
+export type WriteRecorded = (user: Subject, recorded: PackedRecorded) => void
 
-export type WriteRecorded = (uid: number, namespace: string, recorded: Recorded) => void
+export function prepareRecorded(database: Database, fold: TurnFold): WriteRecorded {
+  const append = database.prepare(`INSERT INTO turns (uid, namespace, id, outcome, value, sums, keep)
+    SELECT uid, namespace, ?, ?, ?, ?, ? FROM users WHERE namespace = ? AND id = ?`)
+  const findUid = database.prepare('SELECT uid FROM users WHERE namespace = ? AND id = ?')
+  const addSums = prepareAddSums(database)
 
-export function prepareRecorded(database: Database): WriteRecorded {
-  const addTurn = database.prepare('INSERT INTO turns (namespace, id, uid, outcome, value) VALUES (?, ?, ?, ?, ?)')
-  // Deletes everything below the lowest id that stays. With fewer turns, it compares with NULL and deletes nothing.
-  const trim = database.prepare(`
-    DELETE FROM turns WHERE (namespace, id) IN (
-      SELECT namespace, id FROM turns INDEXED BY turns_by_user WHERE uid = ?1 AND id <=
-        (SELECT id FROM turns WHERE uid = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
-      ORDER BY id LIMIT ${MAX_TRIMMED_TURNS})`)
-  const addUserSum = database.prepare(addStatement('user_sums', 'uid'))
-  const addSum = database.prepare(addStatement('sums', 'namespace'))
-  return (uid, namespace, { turns, keepTurns, userSums, sums }) => {
-    for (const { id, outcome, value } of turns) addTurn.run(namespace, id, uid, outcome, value)
-    if (keepTurns !== undefined) trim.run(uid, keepTurns)
-    for (const sum of userSums) addUserSum.run(uid, ...sumValues(sum))
-    for (const sum of sums) addSum.run(namespace, ...sumValues(sum))
+  return ({ namespace, id: user }, recorded) => {
+    const { length } = recorded
+    const [sums, keep] = recorded
+    // The sums are those of the first turn, and the limit applies behind the last one.
+    for (let index = FIRST_TURN; index < length; index += TURN_VALUES) {
+      const [id, outcome, value] = recorded.slice(index, index + TURN_VALUES) as [string, string, string]
+      const isLast = index + TURN_VALUES === length
+      append.run(id, outcome, value, index === FIRST_TURN ? sums : null, isLast ? keep : null, namespace, user)
+    }
+    fold.noteAppended((length - FIRST_TURN) / TURN_VALUES)
+    if (length > FIRST_TURN) return
+    const uid = Number(findUid.get(namespace, user)?.uid)
+    const increments = sums === null ? [] : decodeIncrements(sums)
+    addSums.ofUser(
+      uid,
+      increments.filter(({ isOfUser }) => isOfUser),
+    )
+    addSums.ofNamespace(
+      namespace,
+      increments.filter(({ isOfNamespace }) => isOfNamespace),
+    )
+    if (keep !== null) fold.trim(uid, keep)
   }
-}
-
-function addStatement(table: string, owner: string): string {
-  const added = AMOUNTS.map((column) => `${column} = CAST(${column} + excluded.${column} AS INTEGER)`)
-  return `INSERT INTO ${table} (${owner}, day, hour, key, ${AMOUNTS.join(', ')})
-    VALUES (?, ?, ?, ?, ${AMOUNTS.map(() => '?').join(', ')}) ON CONFLICT DO UPDATE SET ${added.join(', ')}`
-}
-
-/** The values of a row of sums, as statements bind them. */
-export function sumValues({ day, hour, key, amounts }: SumIncrement): (string | number | bigint)[] {
-  return [day, hour, key, ...amounts.map(BigInt)]
 }

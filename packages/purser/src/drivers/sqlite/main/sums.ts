@@ -1,15 +1,40 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { type SumPage, type SumRow, type SumStore, toSumAmount } from '../../../storage/sum-store.ts'
+import {
+  SUM_AMOUNTS,
+  type SumIncrement,
+  type SumPage,
+  type SumRow,
+  type SumStore,
+  toSumAmount,
+} from '../../../storage/sum-store.ts'
 import type { Database } from '../database.ts'
 import type { Reader, ReaderCalls, Writer, WriterCalls } from '../worker/threads.ts'
-import { AMOUNTS } from './recorded.ts'
+import type { WhenFolded } from './folded-reads.ts'
 import type { Row } from './rows.ts'
 
-export function createSqliteSums({ reader, writer }: { readonly reader: Reader; readonly writer: Writer }): SumStore {
+/** The names of the columns of amounts. */
+export const AMOUNTS: readonly string[] = Array.from({ length: SUM_AMOUNTS }, (_, index) => `a${index + 1}`)
+
+export interface SqliteSumsDeps {
+  readonly reader: Reader
+  readonly writer: Writer
+  readonly whenFolded: WhenFolded
+}
+
+export function createSqliteSums({ reader, writer, whenFolded }: SqliteSumsDeps): SumStore {
   return {
-    ofUser: (user, page) => reader.call('sumsOfUser', user, page),
-    ofNamespace: (namespace, page) => reader.call('sumsOfNamespace', namespace, page),
-    ofUsers: (namespace, page) => reader.call('sumsOfUsers', namespace, page),
+    async ofUser(user, page) {
+      await whenFolded()
+      return reader.call('sumsOfUser', user, page)
+    },
+    async ofNamespace(namespace, page) {
+      await whenFolded()
+      return reader.call('sumsOfNamespace', namespace, page)
+    },
+    async ofUsers(namespace, page) {
+      await whenFolded()
+      return reader.call('sumsOfUsers', namespace, page)
+    },
     async sweep(namespace, below, limit) {
       const removed = await writer.call('sweepSums', namespace, below, limit)
       if (removed === limit) return removed
@@ -74,6 +99,38 @@ export function sumOf(row: Row): SumRow {
     key: String(row.key),
     amounts: AMOUNTS.map((column) => toSumAmount(BigInt(row[column] as bigint))),
   }
+}
+
+export interface AddSums {
+  ofUser(uid: number, increments: Iterable<SumIncrement>): void
+  ofNamespace(namespace: string, increments: Iterable<SumIncrement>): void
+}
+
+/**
+ * Adds to sums, inside a transaction of the caller. Amounts are bound as integers of 64 bits: a sum of doubles is not exact.
+ * A sum that overflows becomes a double, which the cast turns into the largest integer.
+ */
+export function prepareAddSums(database: Database): AddSums {
+  const add = (table: string, owner: string): StatementSync => {
+    const added = AMOUNTS.map((column) => `${column} = CAST(${column} + excluded.${column} AS INTEGER)`)
+    return database.prepare(`INSERT INTO ${table} (${owner}, day, hour, key, ${AMOUNTS.join(', ')})
+      VALUES (?, ?, ?, ?, ${AMOUNTS.map(() => '?').join(', ')}) ON CONFLICT DO UPDATE SET ${added.join(', ')}`)
+  }
+  const ofUser = add('user_sums', 'uid')
+  const ofNamespace = add('sums', 'namespace')
+  return {
+    ofUser(uid, increments) {
+      for (const sum of increments) ofUser.run(uid, ...sumValues(sum))
+    },
+    ofNamespace(namespace, increments) {
+      for (const sum of increments) ofNamespace.run(namespace, ...sumValues(sum))
+    },
+  }
+}
+
+/** The values of a row of sums, as statements bind them. */
+export function sumValues({ day, hour, key, amounts }: SumIncrement): (string | number | bigint)[] {
+  return [day, hour, key, ...amounts.map(BigInt)]
 }
 
 /** The part that runs in the writer thread. */

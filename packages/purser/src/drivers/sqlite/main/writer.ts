@@ -6,17 +6,19 @@ import { prepareCommit } from './commit.ts'
 import { prepareErase, prepareWipe } from './erase.ts'
 import { unpack } from './packed-commit.ts'
 import { prepareSweepSums } from './sums.ts'
+import { FOLD_LIMITS, type FoldLimits, TurnFold } from './turn-fold.ts'
 import { prepareSweepTurns } from './turns.ts'
 
 /** The functions of the writer thread. */
-export function createWriterCalls(main: Database): WriterCalls {
+export function createWriterCalls(main: Database, foldLimits: FoldLimits = FOLD_LIMITS): WriterCalls {
   const sweep = main.prepare(
     'DELETE FROM replies WHERE (uid, key) IN (SELECT uid, key FROM replies WHERE expires_at <= ? LIMIT ?)',
   )
   const addMeta = main.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING')
   const replaceMeta = main.prepare('UPDATE meta SET value = ? WHERE name = ? AND value = ?')
-  const runCommit = prepareCommit(main)
-  const runErase = prepareErase(main, runCommit)
+  const fold = new TurnFold(main, foldLimits)
+  const runCommit = prepareCommit(main, fold)
+  const runErase = prepareErase(main, runCommit, fold)
   // SQLite counts this per connection: it changes with the commits of other connections only.
   const dataVersion = main.prepare('PRAGMA data_version')
   // Undefined at first, so that the first call is always true: earlier commits are unknown.
@@ -27,8 +29,11 @@ export function createWriterCalls(main: Database): WriterCalls {
   return {
     truncateLog: main.truncateLog,
     vacuum: main.vacuum,
-    close: main.close,
-    ...prepareWipe(main),
+    async close() {
+      await fold.close()
+      await main.close()
+    },
+    ...prepareWipe(main, fold),
     commit: (commit) => main.write(() => runCommit(unpack(commit))),
     erase: (user, erasure) => main.write(() => runErase(user, erasure)),
     async lockWrites() {
@@ -39,7 +44,8 @@ export function createWriterCalls(main: Database): WriterCalls {
     eraseLocked: (lock, user, erasure) => find(lock)?.write(() => runErase(user, erasure)),
     releaseLock: (lock) => find(lock)?.release(),
     writeRows: prepareWriteRows(main),
-    sweepTurns: prepareSweepTurns(main),
+    foldTurns: () => fold.fold(),
+    sweepTurns: prepareSweepTurns(main, fold),
     ...prepareSweepSums(main),
     sweepReplies: (now, limit) => main.write(() => Number(sweep.run(now, limit).changes)),
     compareAndSetMeta: (name, expected, value) =>

@@ -97,6 +97,8 @@ export interface WriterCalls extends FileCalls, WipeCalls {
   releaseLock(lock: number): void
   writeRows(rows: readonly StoredRow[]): Promise<void>
   sweepReplies(now: number, limit: number): Promise<number>
+  /** Folds the turns that wait; see `main/turn-fold.ts`. */
+  foldTurns(): Promise<void>
   sweepTurns(namespace: string, below: string, limit: number): Promise<number>
   /** Sums of the namespace. */
   sweepSums(namespace: string, below: string, limit: number): Promise<number>
