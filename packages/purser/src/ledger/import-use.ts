@@ -4,7 +4,7 @@ import { decideCorrected } from './decide/clock-correction.ts'
 import type { LedgerDeps } from './deps.ts'
 import { type ExportedUse, parseUseRow } from './limits/exported-use.ts'
 import type { EffectiveRule } from './limits/policy.ts'
-import { newCounter, REACHED, UsageDraft } from './limits/usage-draft.ts'
+import { REACHED, UsageDraft } from './limits/usage-draft.ts'
 import { limitContextOf } from './quota.ts'
 import type { LedgerRules } from './rules.ts'
 import type { LedgerView } from './state.ts'
@@ -61,7 +61,5 @@ function restoreRow(draft: UsageDraft, rule: EffectiveRule, row: ExportedUse): b
   const { window, alertAt } = rule
   const known = [REACHED, ...alertAt.map(String)]
   const use = { ...row, reported: row.reported.filter((key) => known.includes(key)) }
-  const counter = window.restore(draft.counterOf(rule) ?? newCounter(rule), use, draft.clock)
-  if (counter !== undefined) draft.setCounter(counter)
-  return counter !== undefined
+  return window.restore(draft.useOf(rule), use, draft.clock)
 }

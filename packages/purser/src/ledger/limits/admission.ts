@@ -5,7 +5,7 @@ import type { UserZone } from './periods.ts'
 import type { EffectiveRule, LimitPolicy, UserLimits } from './policy.ts'
 import type { Prices } from './prices.ts'
 import type { Usage } from './usage.ts'
-import { newCounter, UsageDraft } from './usage-draft.ts'
+import { UsageDraft } from './usage-draft.ts'
 
 /*
  * Whether a turn may run under all rules of a user, decided on one state. Admitted, it is counted under every rule that
@@ -92,13 +92,13 @@ interface Refusal {
 /** Decides, counts and holds in one step. */
 export function decideAdmission(context: LimitContext, request: LimitRequest, usage: Usage): LimitOutcome {
   const draft = new UsageDraft(usage, context.now, context.zone)
-  return decide(context, { request, exempt: null, downgradedBy: null, mayDowngrade: true }, draft)
+  return decide(context, { ...asked(context, request), exempt: null, downgradedBy: null, mayDowngrade: true }, draft)
 }
 
 /** Counts and holds what was admitted without a decision, also beyond a limit. */
 export function countAdmission(context: LimitContext, request: LimitRequest, usage: Usage): LimitAdmitted {
   const draft = new UsageDraft(usage, context.now, context.zone)
-  return admit(context, { request, exempt: null, downgradedBy: null, mayDowngrade: false }, draft, NO_NAMES)
+  return admit(context, { ...asked(context, request), downgradedBy: null }, { draft, observed: NO_NAMES })
 }
 
 /**
@@ -113,16 +113,12 @@ export function moveAdmission(
   const draft = new UsageDraft(usage, context.now, context.zone)
   takeBack(context, ticket, draft)
   const { id, weight, downgradedBy } = ticket
-  const moved = decide(
-    context,
-    { request: { ...request, id, weight }, exempt: downgradedBy, downgradedBy, mayDowngrade: false },
-    draft,
-  )
+  const attempt = asked(context, { ...request, id, weight })
+  const moved = decide(context, { ...attempt, exempt: downgradedBy, downgradedBy, mayDowngrade: false }, draft)
   if (moved.allowed) return moved
   // What the refusal reports is reported on the usage in which the admission is still counted.
   const rest = new UsageDraft(usage, context.now, context.zone)
-  for (const { rule, used, resetAt } of refusalsOf(context, { ...request, id, weight }, draft))
-    rest.reportReached(rule, used, resetAt)
+  for (const { rule, used, resetAt } of refusalsOf(context, attempt, draft)) rest.reportReached(rule, used, resetAt)
   return { ...moved, usage: rest.toChangedUsage(), events: rest.events }
 }
 
@@ -132,15 +128,27 @@ export function takeBack({ policy, limits }: LimitContext, ticket: LimitTicket, 
   if (ticket.weight === 0) return
   const change = { instant: ticket.at, amount: ticket.weight, isRefund: true }
   for (const rule of policy.rulesOf(limits, draft.clock.at)) {
-    const counter = rule.measure === 'turns' && rule.matches(ticket.model) ? draft.counterOf(rule) : undefined
-    if (counter === undefined) continue
-    const changed = rule.window.countAt(counter, change, draft.clock)
-    if (changed !== undefined) draft.setCounter(changed.counter)
+    if (rule.measure === 'turns' && rule.matches(ticket.model))
+      rule.window.countAt(draft.useOf(rule), change, draft.clock)
   }
 }
 
-interface Attempt {
+/** A request, with the cost of its estimate at the price of its model. */
+interface Asked {
   readonly request: LimitRequest
+  readonly spent: Spent
+}
+
+function asked({ prices }: LimitContext, request: LimitRequest): Asked {
+  const { estimate, model } = request
+  const { inputTokens, outputTokens, cost } = estimate
+  if (cost !== undefined) return { request, spent: { inputTokens, outputTokens, cost } }
+  const isEmpty = inputTokens === 0 && outputTokens === 0
+  // An unknown price counts as 0.
+  return { request, spent: { inputTokens, outputTokens, cost: isEmpty ? 0 : (prices.costOf(model, estimate) ?? 0) } }
+}
+
+interface Attempt extends Asked {
   /** The name of a rule that does not refuse. */
   readonly exempt: string | null
   readonly downgradedBy: string | null
@@ -149,19 +157,20 @@ interface Attempt {
 
 function decide(context: LimitContext, attempt: Attempt, draft: UsageDraft): LimitOutcome {
   const { request, exempt, mayDowngrade } = attempt
-  const refusals = refusalsOf(context, request, draft)
-  if (refusals.length === 0) return admit(context, attempt, draft, NO_NAMES)
+  const refusals = refusalsOf(context, attempt, draft)
+  if (refusals.length === 0) return admit(context, attempt, { draft, observed: NO_NAMES })
   for (const { rule, used, resetAt } of refusals) draft.reportReached(rule, used, resetAt)
   const enforced = refusals.filter(({ rule }) => rule.mode === 'enforce' && rule.name !== exempt)
   const observed = namesOf(refusals.filter(({ rule }) => rule.mode === 'observe'))
   const [first] = enforced
-  if (first === undefined) return admit(context, attempt, draft, observed)
+  if (first === undefined) return admit(context, attempt, { draft, observed })
   const model = mayDowngrade ? targetOf(first.rule, request.model) : null
   if (model !== null) {
     const { name } = first.rule
     // A turn that asks for the other model itself passes as well, unchanged.
     const downgradedBy = model === request.model ? null : name
-    return decide(context, { request: { ...request, model }, exempt: name, downgradedBy, mayDowngrade: false }, draft)
+    const other = asked(context, { ...request, model })
+    return decide(context, { ...other, exempt: name, downgradedBy, mayDowngrade: false }, draft)
   }
   return {
     allowed: false,
@@ -201,15 +210,14 @@ function namesOf(refusals: readonly Refusal[]): readonly string[] {
 
 /** The rules under which a turn does not fit, in their order. */
 function refusalsOf(
-  { policy, limits, prices }: LimitContext,
-  request: LimitRequest,
+  { policy, limits }: LimitContext,
+  { request, spent }: Asked,
   draft: UsageDraft,
 ): readonly Refusal[] {
   let refusals: Refusal[] | undefined
-  let question: Question | undefined
+  const question: Question = { weight: request.weight, spent, draft }
   for (const rule of policy.rulesOf(limits, draft.clock.at)) {
     if (rule.max === null || !isCounted(rule, request)) continue
-    question ??= { weight: request.weight, spent: spentOf(request, prices), draft }
     const refusal = findRefusal(rule, rule.max, question)
     if (refusal === undefined) continue
     refusals ??= []
@@ -222,14 +230,6 @@ function refusalsOf(
 function isCounted(rule: EffectiveRule, { weight, model }: Pick<LimitRequest, 'weight' | 'model'>): boolean {
   if (weight === 0 && (rule.measure === 'turns' || rule.measure === 'concurrent')) return false
   return rule.matches(model)
-}
-
-/** The estimate with the cost at the model's price; an unknown price counts as 0. */
-function spentOf({ estimate, model }: Pick<LimitRequest, 'estimate' | 'model'>, prices: Prices): Spent {
-  const { inputTokens, outputTokens, cost } = estimate
-  if (cost !== undefined) return { inputTokens, outputTokens, cost }
-  const isEmpty = inputTokens === 0 && outputTokens === 0
-  return { inputTokens, outputTokens, cost: isEmpty ? 0 : (prices.costOf(model, estimate) ?? 0) }
 }
 
 /** When a slot may be free again: nothing tells, so a client should ask again soon. */
@@ -259,14 +259,14 @@ function findSlotRefusal(rule: EffectiveRule, max: Amount, { holds, clock }: Usa
 function findUseRefusal(rule: EffectiveRule, max: Amount, { weight, spent, draft }: Question): Refusal | undefined {
   const { clock, holds } = draft
   const { measure, window } = rule
-  const counter = draft.counterOf(rule)
-  const used = window.usedIn(counter, clock)
+  const use = draft.useOf(rule)
+  const used = window.usedIn(use, clock)
   const isHeld = holds.length > 0 && needsHold(rule)
-  const held = isHeld ? heldUnder(rule, holds, window.read(counter, clock).since) : 0
+  const held = isHeld ? heldUnder(rule, holds, window.heldSince(use, clock)) : 0
   // Also what is not estimated needs something that is left.
   const needed = measure === 'turns' ? weight : atLeastOne(amountOf(measure, spent))
   if (compare(add(add(used, held), needed), max) <= 0) return undefined
-  return { rule, used, resetAt: window.freeAt(counter, { needed, max, held }, clock) }
+  return { rule, used, resetAt: window.freeAt(use, { needed, max, held }, clock) }
 }
 
 function atLeastOne(amount: Amount): Amount {
@@ -274,27 +274,25 @@ function atLeastOne(amount: Amount): Amount {
 }
 
 function admit(
-  context: LimitContext,
-  { request, downgradedBy }: Attempt,
-  draft: UsageDraft,
-  observed: readonly string[],
+  { policy, limits }: LimitContext,
+  { request, spent, downgradedBy }: Asked & Pick<Attempt, 'downgradedBy'>,
+  { draft, observed }: { readonly draft: UsageDraft; readonly observed: readonly string[] },
 ): LimitAdmitted {
   const { id, weight, model } = request
   const { clock } = draft
-  const rules = context.policy.rulesOf(context.limits, clock.at)
+  const rules = policy.rulesOf(limits, clock.at)
   // An empty estimate holds nothing, but a turn has its slot.
-  const canHold = !isNothing(spentOf(request, context.prices)) || rules.some((rule) => isSlot(rule, request))
+  const canHold = !isNothing(spent) || rules.some((rule) => isSlot(rule, request))
   let isHeld = false
   for (const rule of rules) {
     if (!isCounted(rule, request)) continue
     isHeld ||= canHold && rule.max !== null && needsHold(rule)
     if (rule.measure === 'concurrent') continue
     const amount = rule.measure === 'turns' ? weight : 0
-    const { counter, used } = rule.window.count(draft.counterOf(rule) ?? newCounter(rule), amount, clock)
-    draft.setCounter(counter)
+    const used = rule.window.count(draft.useOf(rule), amount, clock)
     if (amount !== 0) draft.reportThresholds(rule, used)
   }
-  if (isHeld) hold(context, request, draft)
+  if (isHeld) hold(rules, { request, spent }, draft)
   const ticket: LimitTicket = { id, at: clock.at, weight, model, downgradedBy }
   return { allowed: true, ticket, isHeld, usage: draft.toAdmittedUsage(), events: draft.events, observed }
 }
@@ -307,16 +305,15 @@ function isNothing({ inputTokens, outputTokens, cost }: Spent): boolean {
   return inputTokens === 0 && outputTokens === 0 && cost === 0
 }
 
-function hold(context: LimitContext, request: LimitRequest, draft: UsageDraft): void {
+function hold(rules: readonly EffectiveRule[], { request, spent }: Asked, draft: UsageDraft): void {
   const { id, weight, model, leaseMs } = request
   const { at } = draft.clock
-  const spent = spentOf(request, context.prices)
   // Full only where nothing but observed rules would hold.
   if (draft.holds.length >= MAX_HOLDS) return
   const isTurn = weight > 0
   draft.addHold({ id, at, until: at + leaseMs, ...(model === null ? {} : { model }), isTurn, ...spent })
   if (!isTurn) return
-  for (const rule of context.policy.rulesOf(context.limits, at))
+  for (const rule of rules)
     if (rule.measure === 'concurrent' && rule.matches(model))
       draft.reportThresholds(rule, slotsUnder(rule, draft.holds))
 }

@@ -93,7 +93,6 @@ export function resetLimitUsage(
 ): { readonly usage: Usage; readonly events: readonly NewEvent[] } | undefined {
   const draft = new UsageDraft(usage, context.now, context.zone)
   const rule = findRule({ ...context, at: draft.clock.at }, command.name)
-  const counter = draft.counterOf(rule)
   const { used } = ruleUse(rule, draft)
   // Those that have lapsed, too: a clock that is set back must not count them again.
   if (rule.measure === 'concurrent') draft.freeSlots(rule)
@@ -101,7 +100,7 @@ export function resetLimitUsage(
     const changed = draft.toChangedUsage()
     return changed === undefined ? undefined : { usage: changed, events: draft.events }
   }
-  if (counter !== undefined) draft.setCounter(rule.window.clear(counter, draft.clock))
+  rule.window.clear(draft.useOf(rule), draft.clock)
   const data = {
     reset: true,
     used: formatAmount(rule, used),

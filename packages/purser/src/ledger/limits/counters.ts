@@ -1,257 +1,195 @@
 import { LRUCache } from 'lru-cache'
 import type { Amount } from './amount.ts'
 import type { Counter, Mark, WindowUse } from './counter.ts'
+import { PART } from './counter-use.ts'
 
 /*
  * The counters of one user in memory.
  *
  * Every admission replaces most of them, and what replaces them outlives it in the cache of users. The garbage collector
  * copies every object that does, so the counters of a user are one list of values, which is copied as a whole, and the keys,
- * which users under the same rules share. Decisions see one counter at a time, as an object that they soon forget.
+ * which users under the same rules share. Decisions read and change the values where they are, see `counters-draft.ts`.
  */
 export interface Counters {
   readonly keys: readonly CounterKey[]
-  /** Four for each counter: name, start and use of its last window, and the rest. */
+  /** Four for each counter: the name, start and use of its newest window, and the rest. */
   readonly values: readonly Value[]
 }
 
-interface CounterKey extends Pick<Counter, 'name' | 'of'> {
-  /** The beginning of the counter as stored. */
-  readonly json: string
-}
+export type Value = Amount | Rest | null | undefined
 
-type Value = Amount | Rest | undefined
+// Of one counter:
+export const NAME = 0
+export const FROM = 1
+export const USED = 2
+export const REST = 3
+export const VALUES = 4
+const NO_WINDOWS: readonly WindowUse[] = []
+const NO_PARTS: readonly Amount[] = []
 
-/** What many counters do not have. */
-interface Rest {
-  readonly earlier: readonly WindowUse[]
-  readonly parts: readonly Amount[] | undefined
-  readonly marks: readonly Mark[] | undefined
-  // Of the last window:
+/** What many counters do not have, and what seldom changes. */
+export interface Rest {
+  /** The windows before the newest one. */
+  readonly earlier: StoredList<WindowUse> | undefined
+  /** The parts of a sliding window before the newest one. */
+  readonly parts: StoredList<Amount> | undefined
+  readonly marks: StoredList<Mark> | undefined
+  // Of the newest window:
   readonly inputTokens: number | undefined
   readonly outputTokens: number | undefined
-  readonly reported: readonly string[] | undefined
+  readonly reported: StoredList<string> | undefined
 }
 
-const [NAME, FROM, USED, REST, VALUES] = [0, 1, 2, 3, 4] as const
-const NO_WINDOWS: readonly WindowUse[] = []
-const NOTHING_MEASURED: Partial<WindowUse> = {}
+/** A list with its JSON, which is made once. */
+export class StoredList<Item> {
+  readonly items: readonly Item[]
+  #json: string | undefined
+
+  constructor(items: readonly Item[]) {
+    this.items = items
+  }
+
+  /** Without brackets. */
+  get json(): string {
+    this.#json ??= JSON.stringify(this.items).slice(1, -1)
+    return this.#json
+  }
+}
+
+/** What a counter counts, and how it is stored up to where users differ. */
+export class CounterKey implements Pick<Counter, 'name' | 'of'> {
+  readonly name: string
+  readonly of: string
+  /** The beginning of the counter. */
+  readonly json: string
+  /** The same with the beginning of its windows. */
+  readonly jsonUntilWindows: string
+  /** The name of a window that was asked for last, which is the same for most users. */
+  #windowName: string | undefined
+  #jsonUntilStart = '{"from":'
+
+  constructor({ name, of }: Pick<Counter, 'name' | 'of'>) {
+    this.name = name
+    this.of = of
+    this.json = `{"name":${JSON.stringify(name)},"of":${JSON.stringify(of)}`
+    this.jsonUntilWindows = `${this.json},"windows":[`
+  }
+
+  /** The beginning of a window with a name. */
+  jsonUntilStart(windowName: string | undefined): string {
+    if (this.#windowName !== windowName) {
+      const name = windowName === undefined ? '' : `"name":${JSON.stringify(windowName)},`
+      this.#windowName = windowName
+      this.#jsonUntilStart = `{${name}"from":`
+    }
+    return this.#jsonUntilStart
+  }
+}
 
 export const NO_COUNTERS: Counters = { keys: [], values: [] }
 
 export function packCounters(list: readonly Counter[]): Counters {
-  const draft = new CountersDraft(NO_COUNTERS)
-  for (const counter of list) draft.add(counter)
-  return draft.toCounters()
+  const values: Value[] = []
+  for (const counter of list) values.push(...packCounter(counter))
+  return { keys: shareKeys(list.map((counter) => new CounterKey(counter))), values }
 }
 
-export function listCounters(counters: Counters): readonly Counter[] {
-  return counters.keys.map((_, index) => counterAt(counters, index))
+export function listCounters({ keys, values }: Counters): readonly Counter[] {
+  return keys.map((key, index) => unpackCounter(key, values, index * VALUES))
 }
 
-/** The counter of a rule; undefined where the rule has none, or now counts something else. */
-export function findCounter(
-  counters: Counters,
-  { name, counts }: { readonly name: string; readonly counts: string },
-): Counter | undefined {
-  const { keys } = counters
-  for (let index = 0; index < keys.length; index++)
-    if (keys[index]?.name === name) return keys[index]?.of === counts ? counterAt(counters, index) : undefined
-  return undefined
+/** The values of one counter. */
+export function packCounter({ windows, parts, marks }: Counter): readonly [Value, Value, Value, Value] {
+  const newest = windows?.at(-1)
+  if (newest !== undefined) {
+    const { name, from, used, ...measured } = newest
+    return [name, from, used, toRest({ ...measured, earlier: windows?.slice(0, -1), parts, marks })]
+  }
+  // Parts are starts and amounts in turn. A list that is damaged stays as it is stored.
+  const from = parts?.at(-2)
+  if (parts === undefined || parts.length % 2 !== 0 || typeof from !== 'number')
+    return [undefined, undefined, undefined, toRest({ parts, marks })]
+  const earlier = parts.length === 2 ? undefined : parts.slice(0, -2)
+  return [PART, from, parts.at(-1), toRest({ parts: earlier, marks })]
 }
 
-/** The counters of one user while a decision changes them. */
-export class CountersDraft {
-  #keys: readonly CounterKey[]
-  #values: readonly Value[]
-  /** Copies, once something has changed. */
-  #changedKeys: CounterKey[] | undefined
-  #changedValues: Value[] | undefined
-  /** Counters as objects, by index: a decision asks for most of them twice. */
-  #objects: Counter[] | undefined
-  /** The index of the counter found last. Rules are asked in the order of their counters. */
-  #cursor = 0
+export const NO_REST: Rest = {
+  earlier: undefined,
+  parts: undefined,
+  marks: undefined,
+  inputTokens: undefined,
+  outputTokens: undefined,
+  reported: undefined,
+}
 
-  constructor({ keys, values }: Counters) {
-    this.#keys = keys
-    this.#values = values
-  }
+type Optional<Fields> = { readonly [Name in keyof Fields]?: Fields[Name] | undefined }
 
-  get isChanged(): boolean {
-    return this.#changedValues !== undefined
-  }
+interface RestOfCounter
+  extends Optional<Pick<Counter, 'parts' | 'marks'>>,
+    Optional<Pick<WindowUse, 'inputTokens' | 'outputTokens' | 'reported'>> {
+  readonly earlier?: readonly WindowUse[] | undefined
+}
 
-  /** The index of the counter with a name; -1 when there is none. */
-  find(name: string): number {
-    const keys = this.#keys
-    const { length } = keys
-    for (let step = 0, index = this.#cursor; step < length; step++, index++) {
-      if (index === length) index = 0
-      if (keys[index]?.name !== name) continue
-      this.#cursor = index
-      return index
-    }
-    return -1
-  }
-
-  /** What the counter at an index counts. */
-  countsAt(index: number): string | undefined {
-    return this.#keys[index]?.of
-  }
-
-  at(index: number): Counter {
-    this.#objects ??= new Array<Counter>(this.#keys.length)
-    this.#objects[index] ??= counterAt({ keys: this.#keys, values: this.#values }, index)
-    return this.#objects[index]
-  }
-
-  set(index: number, counter: Counter): void {
-    if (this.#objects?.[index] === counter) return
-    if (this.#keys[index]?.of !== counter.of) this.#editKeys()[index] = keyOf(counter)
-    this.#write(index, counter)
-  }
-
-  /** Returns the number of counters. */
-  add(counter: Counter): number {
-    const length = this.#editKeys().push(keyOf(counter))
-    this.#editValues().push(undefined, undefined, undefined, undefined)
-    this.#write(length - 1, counter)
-    return length
-  }
-
-  removeFirst(): void {
-    this.#editKeys().shift()
-    this.#editValues().splice(0, VALUES)
-    this.#objects = undefined
-    this.#cursor = 0
-  }
-
-  toCounters(): Counters {
-    const keys = this.#changedKeys === undefined ? this.#keys : sharedKeys(this.#changedKeys)
-    return { keys, values: this.#values }
-  }
-
-  #write(index: number, counter: Counter): void {
-    if (this.#objects !== undefined) this.#objects[index] = counter
-    const start = index * VALUES
-    const last = counter.windows?.at(-1)
-    this.#setValue(start + NAME, last?.name)
-    this.#setValue(start + FROM, last?.from)
-    this.#setValue(start + USED, last?.used)
-    const before = this.#values[start + REST] as Rest | undefined
-    const rest = restOf(counter, last)
-    if (rest === undefined || before === undefined || !isSameRest(rest, before)) this.#setValue(start + REST, rest)
-  }
-
-  #setValue(index: number, value: Value): void {
-    if (this.#values[index] !== value) this.#editValues()[index] = value
-  }
-
-  #editKeys(): CounterKey[] {
-    this.#changedKeys ??= this.#keys.slice()
-    this.#keys = this.#changedKeys
-    return this.#changedKeys
-  }
-
-  #editValues(): Value[] {
-    this.#changedValues ??= this.#values.slice()
-    this.#values = this.#changedValues
-    return this.#changedValues
+function toRest({ earlier = NO_WINDOWS, parts, marks, inputTokens, outputTokens, reported }: RestOfCounter): Value {
+  const isMeasured = inputTokens !== undefined || outputTokens !== undefined || reported !== undefined
+  if (earlier.length === 0 && parts === undefined && marks === undefined && !isMeasured) return undefined
+  return {
+    earlier: earlier.length === 0 ? undefined : new StoredList(earlier),
+    parts: parts && new StoredList(parts),
+    marks: marks && new StoredList(marks),
+    inputTokens,
+    outputTokens,
+    reported: reported && new StoredList(reported),
   }
 }
 
-function counterAt({ keys, values }: Counters, index: number): Counter {
-  const { name, of } = keys[index] as CounterKey
-  const start = index * VALUES
+/** The counter whose values begin at an index. */
+export function unpackCounter(
+  { name, of }: Pick<Counter, 'name' | 'of'>,
+  values: readonly Value[],
+  start: number,
+): Counter {
+  const from = values[start + FROM] as number | undefined
+  const used = values[start + USED] as Amount
+  const windowName = values[start + NAME] as string | typeof PART | undefined
   const rest = values[start + REST] as Rest | undefined
-  const hasWindow = values[start + FROM] !== undefined
-  if (rest === undefined) return hasWindow ? { name, of, windows: [lastWindow(values, start)] } : { name, of }
-  const { earlier, parts, marks } = rest
+  const earlierParts = rest?.parts?.items
+  const isPart = windowName === PART
+  const parts = isPart ? [...(earlierParts ?? NO_PARTS), from as number, used] : earlierParts
+  const marks = rest?.marks?.items
   return {
     name,
     of,
-    ...(hasWindow ? { windows: [...earlier, { ...lastWindow(values, start), ...measuresOf(rest) }] } : {}),
+    ...(from === undefined || isPart ? {} : { windows: unpackWindows({ ...nameOf(windowName), from, used }, rest) }),
     ...(parts === undefined ? {} : { parts }),
     ...(marks === undefined ? {} : { marks }),
   }
 }
 
-function lastWindow(values: readonly Value[], start: number): WindowUse {
-  const name = values[start + NAME] as string | undefined
-  const from = values[start + FROM] as number
-  const used = values[start + USED] as Amount
-  return name === undefined ? { from, used } : { name, from, used }
+function nameOf(name: string | undefined): Pick<WindowUse, 'name'> {
+  return name === undefined ? {} : { name }
 }
 
-function measuresOf({ inputTokens, outputTokens, reported }: Rest): Partial<WindowUse> {
-  return {
+function unpackWindows(newest: WindowUse, rest: Rest | undefined): readonly WindowUse[] {
+  if (rest === undefined) return [newest]
+  const { earlier, inputTokens, outputTokens, reported } = rest
+  const measured = {
+    ...newest,
     ...(inputTokens === undefined ? {} : { inputTokens }),
     ...(outputTokens === undefined ? {} : { outputTokens }),
-    ...(reported === undefined ? {} : { reported }),
+    ...(reported === undefined ? {} : { reported: reported.items }),
   }
-}
-
-function restOf({ windows = NO_WINDOWS, parts, marks }: Counter, last: WindowUse | undefined): Rest | undefined {
-  const { inputTokens, outputTokens, reported } = last ?? NOTHING_MEASURED
-  const isMeasured = inputTokens !== undefined || outputTokens !== undefined || reported !== undefined
-  if (windows.length <= 1 && parts === undefined && marks === undefined && !isMeasured) return undefined
-  const earlier = windows.length <= 1 ? NO_WINDOWS : windows.slice(0, -1)
-  return { earlier, parts, marks, inputTokens, outputTokens, reported }
-}
-
-function isSameRest(one: Rest, other: Rest): boolean {
-  return (
-    one.parts === other.parts &&
-    one.marks === other.marks &&
-    one.inputTokens === other.inputTokens &&
-    one.outputTokens === other.outputTokens &&
-    one.reported === other.reported &&
-    one.earlier.length === other.earlier.length &&
-    one.earlier.every((window, index) => window === other.earlier[index])
-  )
-}
-
-function keyOf({ name, of }: Counter): CounterKey {
-  return { name, of, json: `{"name":${JSON.stringify(name)},"of":${JSON.stringify(of)}` }
+  return earlier === undefined ? [measured] : [...earlier.items, measured]
 }
 
 /** Lists of keys that users share. A list that is not cached any more is only shared by fewer. */
 const MAX_SHARED_KEYS = 1_024
 const shared = new LRUCache<string, readonly CounterKey[]>({ max: MAX_SHARED_KEYS })
 
-function sharedKeys(keys: readonly CounterKey[]): readonly CounterKey[] {
+export function shareKeys(keys: readonly CounterKey[]): readonly CounterKey[] {
   const json = keys.map((key) => key.json).join()
   const known = shared.get(json)
   if (known !== undefined) return known
   shared.set(json, keys)
   return keys
-}
-
-/** Appends the JSON of the list of counters, in pieces: joined, they are one text. */
-export function encodeCounters({ keys, values }: Counters, pieces: unknown[]): void {
-  for (let index = 0; index < keys.length; index++) {
-    const start = index * VALUES
-    const rest = values[start + REST] as Rest | undefined
-    pieces.push(index === 0 ? '[' : ',', keys[index]?.json)
-    if (values[start + FROM] !== undefined) encodeWindows(values, start, pieces)
-    if (rest?.parts !== undefined) pieces.push(',"parts":', JSON.stringify(rest.parts))
-    if (rest?.marks !== undefined) pieces.push(',"marks":', JSON.stringify(rest.marks))
-    pieces.push('}')
-  }
-  pieces.push(keys.length === 0 ? '[]' : ']')
-}
-
-function encodeWindows(values: readonly Value[], start: number, pieces: unknown[]): void {
-  const name = values[start + NAME]
-  const used = values[start + USED]
-  const rest = values[start + REST] as Rest | undefined
-  pieces.push(',"windows":[')
-  for (const window of rest?.earlier ?? NO_WINDOWS) pieces.push(JSON.stringify(window), ',')
-  pieces.push('{')
-  if (name !== undefined) pieces.push('"name":', JSON.stringify(name), ',')
-  pieces.push('"from":', values[start + FROM], ',"used":', typeof used === 'number' ? used : JSON.stringify(used))
-  if (rest?.inputTokens !== undefined) pieces.push(',"inputTokens":', rest.inputTokens)
-  if (rest?.outputTokens !== undefined) pieces.push(',"outputTokens":', rest.outputTokens)
-  if (rest?.reported !== undefined) pieces.push(',"reported":', JSON.stringify(rest.reported))
-  pieces.push('}]')
 }

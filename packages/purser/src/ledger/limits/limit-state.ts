@@ -2,7 +2,7 @@ import { formatInstant } from '../calendar.ts'
 import type { LimitContext } from './admission.ts'
 import { type Amount, add, subtract } from './amount.ts'
 import { observeClock } from './clock.ts'
-import { findCounter } from './counters.ts'
+import { CountersDraft } from './counters-draft.ts'
 import { formatAmount, formatMax } from './events.ts'
 import { heldUnder, needsHold, slotsUnder } from './holds.ts'
 import type { EffectiveRule, Origin } from './policy.ts'
@@ -58,8 +58,15 @@ export function ruleUses(context: Omit<LimitContext, 'prices'>, usage: Usage): r
 export function dailyUse(context: Omit<LimitContext, 'prices'>, usage: Usage): RuleUse {
   const { clock, usage: current } = observeClock(usage, context.now, context.zone)
   const rule = context.policy.rulesOf(context.limits, clock.at)[0] as EffectiveRule
-  const { used, resetAt, clearAt } = rule.window.read(findCounter(current.counters, rule), clock)
-  return { rule, used, held: 0, resetAt, clearAt }
+  const { window } = rule
+  const use = new CountersDraft(current.counters).select(rule)
+  return {
+    rule,
+    used: window.usedIn(use, clock),
+    held: 0,
+    resetAt: window.resetAt(use, clock),
+    clearAt: window.clearAt(use, clock),
+  }
 }
 
 export function limitStates(context: Omit<LimitContext, 'prices'>, usage: Usage): readonly LimitState[] {
@@ -70,8 +77,15 @@ export function ruleUse(rule: EffectiveRule, draft: UsageDraft): RuleUse {
   const { clock, holds } = draft
   if (rule.measure === 'concurrent')
     return { rule, used: slotsUnder(rule, holds), held: 0, resetAt: null, clearAt: null }
-  const { used, since, resetAt, clearAt } = rule.window.read(draft.counterOf(rule), clock)
-  return { rule, used, held: needsHold(rule) ? heldUnder(rule, holds, since) : 0, resetAt, clearAt }
+  const { window } = rule
+  const use = draft.useOf(rule)
+  return {
+    rule,
+    used: window.usedIn(use, clock),
+    held: needsHold(rule) ? heldUnder(rule, holds, window.heldSince(use, clock)) : 0,
+    resetAt: window.resetAt(use, clock),
+    clearAt: window.clearAt(use, clock),
+  }
 }
 
 export function limitStateOf({ rule, used, held, resetAt }: RuleUse): LimitState {

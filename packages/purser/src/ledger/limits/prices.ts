@@ -1,6 +1,6 @@
 import { validateFields } from '../../core/validate.ts'
 import type { ModelPrice } from '../../options.ts'
-import { type Amount, toAmount } from './amount.ts'
+import { type Amount, add, toAmount } from './amount.ts'
 import { compileGlobs } from './glob.ts'
 import { parseMoney } from './money.ts'
 
@@ -20,15 +20,15 @@ export interface Prices {
 
 /** Nano-units, per million tokens and per request. */
 interface Price {
-  readonly input: bigint
-  readonly output: bigint
-  readonly cachedInput: bigint
-  readonly cacheWrite: bigint
-  readonly request: bigint
+  readonly input: Amount
+  readonly output: Amount
+  readonly cachedInput: Amount
+  readonly cacheWrite: Amount
+  readonly request: Amount
 }
 
 const FIELDS = ['input', 'output', 'cachedInput', 'cacheWrite', 'request']
-const MILLION = 1_000_000n
+const MILLION = 1_000_000
 /** Looked-up models; the cache is cleared when it is full. */
 const MAX_CACHED_MODELS = 256
 
@@ -66,17 +66,17 @@ function parsePrice(value: unknown, path: string): Price {
   const code = 'option_invalid'
   validateFields(value, FIELDS, { name: path, code })
   const price = value as Partial<Record<keyof Price, unknown>>
-  const amount = (field: keyof Price, byDefault?: bigint): bigint =>
+  const amount = (field: keyof Price, byDefault?: Amount): Amount =>
     price[field] === undefined && byDefault !== undefined
       ? byDefault
-      : BigInt(parseMoney(price[field], { name: `${path}.${field}`, code }))
+      : parseMoney(price[field], { name: `${path}.${field}`, code })
   const input = amount('input')
   return {
     input,
     output: amount('output'),
     cachedInput: amount('cachedInput', input),
     cacheWrite: amount('cacheWrite', input),
-    request: amount('request', 0n),
+    request: amount('request', 0),
   }
 }
 
@@ -85,10 +85,31 @@ function costAt(price: Price, use: TokenUse): Amount {
   const { inputTokens, outputTokens, cachedTokens = 0, cacheWriteTokens = 0 } = use
   const cached = Math.min(cachedTokens, inputTokens)
   const written = Math.min(cacheWriteTokens, inputTokens - cached)
+  const counts: Counts = [inputTokens - cached - written, cached, written, outputTokens]
+  const perMillion = multiply(price, counts)
+  if (perMillion === undefined) return bigCostAt(price, counts)
+  const rounded = perMillion + MILLION / 2
+  return add(price.request, (rounded - (rounded % MILLION)) / MILLION)
+}
+
+type Counts = readonly [input: number, cached: number, written: number, output: number]
+
+/** In nano-units per million; undefined where numbers are not exact. */
+function multiply(price: Price, [uncached, cached, written, outputTokens]: Counts): number | undefined {
+  const { input, cachedInput, cacheWrite, output } = price
+  if (typeof input === 'string' || typeof output === 'string') return undefined
+  if (typeof cachedInput === 'string' || typeof cacheWrite === 'string') return undefined
+  const sum = uncached * input + cached * cachedInput + written * cacheWrite + outputTokens * output
+  // No summand is negative: a sum below has only exact summands.
+  return sum <= Number.MAX_SAFE_INTEGER - MILLION ? sum : undefined
+}
+
+function bigCostAt(price: Price, [uncached, cached, written, outputTokens]: Counts): Amount {
   const perMillion =
-    BigInt(inputTokens - cached - written) * price.input +
-    BigInt(cached) * price.cachedInput +
-    BigInt(written) * price.cacheWrite +
-    BigInt(outputTokens) * price.output
-  return toAmount(price.request + (perMillion + MILLION / 2n) / MILLION)
+    BigInt(uncached) * BigInt(price.input) +
+    BigInt(cached) * BigInt(price.cachedInput) +
+    BigInt(written) * BigInt(price.cacheWrite) +
+    BigInt(outputTokens) * BigInt(price.output)
+  const million = BigInt(MILLION)
+  return toAmount(BigInt(price.request) + (perMillion + million / 2n) / million)
 }

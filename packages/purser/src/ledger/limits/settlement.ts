@@ -4,7 +4,7 @@ import type { Amount } from './amount.ts'
 import { amountOf, type Spent } from './holds.ts'
 import type { TokenUse } from './prices.ts'
 import type { Usage } from './usage.ts'
-import { newCounter, UsageDraft } from './usage-draft.ts'
+import { UsageDraft } from './usage-draft.ts'
 import type { MeasuredTokens } from './window.ts'
 
 /** What a turn has used. A call that no model was asked for costs 0. */
@@ -37,11 +37,9 @@ export function settleUsage(
   for (const rule of context.policy.rulesOf(context.limits, draft.clock.at)) {
     const amount = rule.matches(ticket.model) ? amountOf(rule.measure, spent) : 0
     if (amount === 0) continue
-    const counter = draft.counterOf(rule) ?? newCounter(rule)
-    const change = rule.window.countAt(counter, { instant: ticket.at, amount, isRefund: false }, draft.clock)
-    if (change === undefined) continue
-    draft.setCounter(change.counter)
-    if (change.isRunning) draft.reportThresholds(rule, change.used)
+    const change = { instant: ticket.at, amount, isRefund: false }
+    const used = rule.window.countAt(draft.useOf(rule), change, draft.clock)
+    if (used !== undefined) draft.reportThresholds(rule, used)
   }
   return { usage: draft.toChangedUsage(), events: draft.events, cost }
 }
@@ -49,8 +47,7 @@ export function settleUsage(
 function measureTokens({ policy, limits }: LimitContext, tokens: MeasuredTokens, draft: UsageDraft): void {
   if (tokens.inputTokens === 0 && tokens.outputTokens === 0) return
   const daily = policy.rulesOf(limits, draft.clock.at)[0]
-  const counter = daily && draft.counterOf(daily)
-  if (counter !== undefined) draft.setCounter(daily?.window.measureTokens(counter, tokens, draft.clock) ?? counter)
+  daily?.window.measureTokens(draft.useOf(daily), tokens, draft.clock)
 }
 
 /** Gives an admission back to the windows that counted it. */

@@ -1,8 +1,10 @@
 import { type Amount, add, compare, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
-import type { Counter } from './counter.ts'
+import { type CounterDraft, type CounterUse, PART } from './counter-use.ts'
 import { isReportedLately, reportAt } from './marks.ts'
-import type { Change, CountAt, Needed, RestoredUse, RuleWindow, Standing } from './window.ts'
+import type { CountAt, Needed, RestoredUse, RuleWindow } from './window.ts'
+
+const NO_PARTS: readonly Amount[] = []
 
 /*
  * A sliding window counts in parts of equal length, such as 60. A part counts until the length of the window after its
@@ -18,67 +20,41 @@ export class SlidingWindow implements RuleWindow {
     this.#partMs = partMs
   }
 
-  usedIn(counter: Counter | undefined, { at }: Clock): Amount {
-    const parts = counter?.parts ?? []
-    return sumFrom(parts, this.#firstCounting(parts, at))
+  usedIn({ name, from, used, earlierParts }: CounterUse, { at }: Clock): Amount {
+    const oldest = this.#oldestCounting(at) / 1_000
+    if (name !== PART || from === undefined || from < oldest) return 0
+    let sum = used
+    for (let index = earlierParts.length; index > 0 && (earlierParts[index - 2] as number) >= oldest; index -= 2)
+      sum = add(sum, earlierParts[index - 1] ?? 0)
+    return sum
   }
 
-  read(counter: Counter | undefined, { at }: Clock): Standing {
-    const parts = counter?.parts ?? []
-    const first = this.#firstCounting(parts, at)
-    return {
-      used: sumFrom(parts, first),
-      // A hold counts as long as the part of its admission.
-      since: this.#oldestCounting(at),
-      resetAt: this.#endOfFirstUsed(parts, first),
-      clearAt: first === parts.length ? null : this.#endOf((parts[parts.length - 2] as number) * 1_000),
+  /** A hold counts as long as the part of its admission. */
+  heldSince(_use: CounterUse, { at }: Clock): number {
+    return this.#oldestCounting(at)
+  }
+
+  resetAt({ name, from, used, earlierParts }: CounterUse, { at }: Clock): number | null {
+    const oldest = this.#oldestCounting(at) / 1_000
+    if (name !== PART || from === undefined || from < oldest) return null
+    for (let index = 0; index < earlierParts.length; index += 2) {
+      const second = earlierParts[index] as number
+      if (second >= oldest && earlierParts[index + 1] !== 0) return this.#endOf(second * 1_000)
     }
+    return used === 0 ? null : this.#endOf(from * 1_000)
   }
 
-  count(counter: Counter, amount: Amount, clock: Clock): Change {
-    return this.#change(counter, { instant: clock.at, amount, isRefund: false }, clock)
+  clearAt({ name, from }: CounterUse, { at }: Clock): number | null {
+    const counts = name === PART && from !== undefined && from >= this.#oldestCounting(at) / 1_000
+    return counts ? this.#endOf(from * 1_000) : null
   }
 
-  /** An admission ahead of the clock is not counted: the clock was wrong then, and its part was dropped. */
-  countAt(counter: Counter, change: CountAt, clock: Clock): Change | undefined {
-    return change.instant > clock.at ? undefined : this.#change(counter, change, clock)
-  }
-
-  #change(counter: Counter, change: CountAt, clock: Clock): Change {
-    const before = counter.parts ?? []
-    const after = this.#withAmount(before, change)
-    const parts = after === before ? before : this.#trim(after, clock)
-    return {
-      counter: parts === before ? counter : { ...counter, parts },
-      used: sumFrom(parts, this.#firstCounting(parts, clock.at)),
-      isRunning: true,
-    }
-  }
-
-  #withAmount(parts: readonly Amount[], { instant, amount, isRefund }: CountAt): readonly Amount[] {
-    if (compare(amount, 0) === 0) return parts
-    const second = this.#startOf(instant) / 1_000
-    let index = parts.length
-    while (index > 0 && (parts[index - 2] as number) >= second) index -= 2
-    const used = parts[index] === second ? (parts[index + 1] ?? 0) : undefined
-    if (used === undefined) return isRefund ? parts : parts.toSpliced(index, 0, second, amount)
-    return parts.with(index + 1, isRefund ? subtract(used, amount) : add(used, amount))
-  }
-
-  measureTokens(counter: Counter): Counter {
-    return counter
-  }
-
-  clear(counter: Counter, { at }: Clock): Counter {
-    const parts = counter.parts ?? []
-    return { ...counter, parts: parts.slice(0, this.#firstCounting(parts, at)) }
-  }
-
-  freeAt(counter: Counter | undefined, { needed, max, held }: Needed, { at }: Clock): number | null {
+  freeAt({ counter }: CounterUse, { needed, max, held }: Needed, { at }: Clock): number | null {
     if (compare(needed, max) > 0) return null
-    const parts = counter?.parts ?? []
+    const parts = counter.parts ?? NO_PARTS
     const first = this.#firstCounting(parts, at)
-    let rest = add(sumFrom(parts, first), add(held, needed))
+    let rest = add(held, needed)
+    for (let index = first; index < parts.length; index += 2) rest = add(rest, parts[index + 1] ?? 0)
     for (let index = first; index < parts.length; index += 2) {
       rest = subtract(rest, parts[index + 1] ?? 0)
       if (compare(rest, max) <= 0) return this.#endOf((parts[index] as number) * 1_000)
@@ -87,25 +63,65 @@ export class SlidingWindow implements RuleWindow {
     return at + this.#partMs + this.#lengthMs
   }
 
-  isReported(counter: Counter, key: string, { at }: Clock): boolean {
+  count(use: CounterDraft, amount: Amount, clock: Clock): Amount {
+    this.#add(use, { instant: clock.at, amount, isRefund: false }, clock)
+    return this.usedIn(use, clock)
+  }
+
+  /** An admission ahead of the clock is not counted: the clock was wrong then, and its part was dropped. */
+  countAt(use: CounterDraft, change: CountAt, clock: Clock): Amount | undefined {
+    if (change.instant > clock.at) return undefined
+    this.#add(use, change, clock)
+    return this.usedIn(use, clock)
+  }
+
+  #add(use: CounterDraft, { instant, amount, isRefund }: CountAt, clock: Clock): void {
+    if (amount === 0) return
+    const second = this.#startOf(instant) / 1_000
+    if (use.name === PART && use.from === second) {
+      use.used = isRefund ? subtract(use.used, amount) : add(use.used, amount)
+      return
+    }
+    const { counter } = use
+    const parts = counter.parts ?? NO_PARTS
+    let index = parts.length
+    while (index > 0 && (parts[index - 2] as number) >= second) index -= 2
+    const used = parts[index] === second ? (parts[index + 1] ?? 0) : undefined
+    if (used === undefined && isRefund) return
+    const changed =
+      used === undefined
+        ? parts.toSpliced(index, 0, second, amount)
+        : parts.with(index + 1, isRefund ? subtract(used, amount) : add(used, amount))
+    use.counter = { ...counter, parts: this.#trim(changed, clock) }
+  }
+
+  measureTokens(): void {}
+
+  clear(use: CounterDraft, { at }: Clock): void {
+    const { counter } = use
+    const { parts } = counter
+    if (parts !== undefined) use.counter = { ...counter, parts: parts.slice(0, this.#firstCounting(parts, at)) }
+  }
+
+  isReported({ counter }: CounterUse, key: string, { at }: Clock): boolean {
     return isReportedLately(counter, key, { instant: at, lengthMs: this.#lengthMs })
   }
 
-  report(counter: Counter, key: string, { at }: Clock): Counter {
-    return reportAt(counter, key, at)
+  report(use: CounterDraft, key: string, { at }: Clock): void {
+    use.counter = reportAt(use.counter, key, at)
   }
 
-  restore(counter: Counter, { from, used, reported }: RestoredUse, clock: Clock): Counter | undefined {
+  restore(use: CounterDraft, { from, used, reported }: RestoredUse, clock: Clock): boolean {
     const { at } = clock
     const start = this.#startOf(from)
-    if (from > at || start < this.#oldestCounting(at)) return undefined
-    const parts = counter.parts ?? []
+    if (from > at || start < this.#oldestCounting(at)) return false
+    const { parts = NO_PARTS } = use.counter
     const index = parts.findIndex((value, position) => position % 2 === 0 && value === start / 1_000)
     const missing = subtract(used, index === -1 ? 0 : (parts[index + 1] ?? 0))
-    const marked = reported
-      .filter((key) => !this.isReported(counter, key, clock))
-      .reduce((rest, key) => reportAt(rest, key, from), counter)
-    return this.#change(marked, { instant: from, amount: missing, isRefund: false }, clock).counter
+    const unmarked = reported.filter((key) => !this.isReported(use, key, clock))
+    if (unmarked.length > 0) use.counter = unmarked.reduce((marked, key) => reportAt(marked, key, from), use.counter)
+    this.#add(use, { instant: from, amount: missing, isRefund: false }, clock)
+    return true
   }
 
   #startOf(instant: number): number {
@@ -122,6 +138,10 @@ export class SlidingWindow implements RuleWindow {
     return (Math.floor((at - this.#partMs - this.#lengthMs) / this.#partMs) + 1) * this.#partMs
   }
 
+  #countsAt(start: number, instant: number): boolean {
+    return start >= this.#oldestCounting(instant) && start <= instant
+  }
+
   /** The index of the first part that counts at an instant. */
   #firstCounting(parts: readonly Amount[], at: number): number {
     const oldest = this.#oldestCounting(at) / 1_000
@@ -130,24 +150,11 @@ export class SlidingWindow implements RuleWindow {
     return index
   }
 
-  #endOfFirstUsed(parts: readonly Amount[], first: number): number | null {
-    for (let index = first; index < parts.length; index += 2)
-      if (parts[index + 1] !== 0) return this.#endOf((parts[index] as number) * 1_000)
-    return null
-  }
-
   /** Drops the parts that count neither now nor at an instant to which the clock may return. */
   #trim(parts: readonly Amount[], { at, anchors }: Clock): readonly Amount[] {
     if (parts.length === 0 || (parts[0] as number) >= this.#oldestCounting(at) / 1_000) return parts
-    const instants = [at, ...anchors]
     const isNeeded = (start: number): boolean =>
-      instants.some((instant) => start >= this.#oldestCounting(instant) && start <= instant)
+      this.#countsAt(start, at) || anchors.some((anchor) => this.#countsAt(start, anchor))
     return parts.filter((_, index) => isNeeded((parts[index - (index % 2)] as number) * 1_000))
   }
-}
-
-function sumFrom(parts: readonly Amount[], first: number): Amount {
-  let sum: Amount = 0
-  for (let index = first + 1; index < parts.length; index += 2) sum = add(sum, parts[index] ?? 0)
-  return sum
 }

@@ -1,6 +1,7 @@
 import type { Amount } from './amount.ts'
 import type { Counter, WindowUse } from './counter.ts'
-import { encodeCounters, packCounters } from './counters.ts'
+import { packCounters } from './counters.ts'
+import { encodeCounters } from './encode-counters.ts'
 import { periodStart, type ZoneState } from './periods.ts'
 import { DAILY } from './rule.ts'
 import { NO_USAGE, type Usage } from './usage.ts'
@@ -44,16 +45,13 @@ export function parseStoredUsage(
 
 /** The JSON of usage, in the present format. */
 export function encodeUsage({ v, seenAt, gaps, counters, holds, recorded, refusals }: Usage): string {
-  const pieces: unknown[] = ['{"v":', v]
-  if (seenAt !== undefined) pieces.push(',"seenAt":', seenAt)
-  if (gaps !== undefined) pieces.push(',"gaps":', JSON.stringify(gaps))
-  pieces.push(',"counters":')
-  encodeCounters(counters, pieces)
-  if (holds !== undefined) pieces.push(',"holds":', JSON.stringify(holds))
-  if (recorded !== undefined) pieces.push(',"recorded":', recorded)
-  if (refusals !== undefined) pieces.push(',"refusals":', JSON.stringify(refusals))
-  pieces.push('}')
-  return pieces.join('')
+  let json = seenAt === undefined ? `{"v":${v}` : `{"v":${v},"seenAt":${seenAt}`
+  if (gaps !== undefined) json += `,"gaps":${JSON.stringify(gaps)}`
+  json += `,"counters":${encodeCounters(counters)}`
+  if (holds !== undefined) json += `,"holds":${JSON.stringify(holds)}`
+  if (recorded !== undefined) json += `,"recorded":${recorded}`
+  if (refusals !== undefined) json += `,"refusals":${JSON.stringify(refusals)}`
+  return `${json}}`
 }
 
 function decodeUsage({ counters, ...rest }: StoredUsage): Usage {

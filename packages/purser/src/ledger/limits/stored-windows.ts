@@ -1,9 +1,10 @@
 import { type Amount, add, compare, larger, subtract } from './amount.ts'
 import type { Clock } from './clock.ts'
 import type { Counter, WindowUse } from './counter.ts'
+import type { CounterDraft, CounterUse } from './counter-use.ts'
 import { isReportedFor, isReportedLately, reportAt, reportFor } from './marks.ts'
 import { type CalendarUnit, type Period, Periods, type UserZone } from './periods.ts'
-import type { Change, CountAt, MeasuredTokens, Needed, RestoredUse, RuleWindow, Standing } from './window.ts'
+import type { CountAt, MeasuredTokens, Needed, RestoredUse, RuleWindow } from './window.ts'
 
 const NO_WINDOWS: readonly WindowUse[] = []
 
@@ -11,6 +12,11 @@ const NO_WINDOWS: readonly WindowUse[] = []
 abstract class StoredWindow implements RuleWindow {
   abstract readonly kind: 'calendar' | 'firstUse' | 'total'
 
+  /**
+   * Whether the newest window, by its name and start, is the one that runs, and not ahead of a clock that was set back. Then
+   * `find` would find it.
+   */
+  abstract runsNewest(name: CounterUse['name'], from: number, clock: Clock): boolean
   /** The index of the window that runs at an instant; -1 when none was opened. */
   abstract find(windows: readonly WindowUse[], instant: number, clock: Clock): number
   /** A window that begins at the instant of the clock. */
@@ -19,108 +25,147 @@ abstract class StoredWindow implements RuleWindow {
   abstract isMarked(counter: Counter, key: string, clock: Clock): boolean
   abstract mark(counter: Counter, key: string, clock: Clock): Counter
   /** When a window ends; undefined: the one that would be opened now. */
-  abstract endOf(window: WindowUse | undefined, clock: Clock): number | null
+  abstract endOf(window: Pick<WindowUse, 'name' | 'from'> | undefined, clock: Clock): number | null
   /** The running window that the use of an export belongs to; undefined when it is over, or has not begun. */
   abstract runningWindowOf(use: RestoredUse, clock: Clock): WindowUse | undefined
 
-  usedIn(counter: Counter | undefined, clock: Clock): Amount {
-    const windows = counter?.windows ?? NO_WINDOWS
-    return windows[this.find(windows, clock.at, clock)]?.used ?? 0
+  usedIn(use: CounterUse, clock: Clock): Amount {
+    return this.#running(use, clock)?.used ?? 0
   }
 
-  read(counter: Counter | undefined, clock: Clock): Standing {
-    const windows = counter?.windows ?? NO_WINDOWS
-    const window = windows[this.find(windows, clock.at, clock)]
-    const end = this.endOf(window, clock)
-    return { used: window?.used ?? 0, since: window?.from ?? clock.at, resetAt: end, clearAt: end }
+  heldSince(use: CounterUse, clock: Clock): number {
+    return this.#running(use, clock)?.from ?? clock.at
   }
 
-  count(counter: Counter, amount: Amount, clock: Clock): Change {
+  resetAt(use: CounterUse, clock: Clock): number | null {
+    return this.endOf(this.#running(use, clock), clock)
+  }
+
+  clearAt(use: CounterUse, clock: Clock): number | null {
+    return this.resetAt(use, clock)
+  }
+
+  freeAt(use: CounterUse, { needed, max }: Needed, clock: Clock): number | null {
+    return compare(needed, max) > 0 ? null : this.resetAt(use, clock)
+  }
+
+  count(use: CounterDraft, amount: Amount, clock: Clock): Amount {
+    const { from } = use
+    if (from !== undefined && this.runsNewest(use.name, from, clock)) {
+      if (amount !== 0) use.used = add(use.used, amount)
+      return use.used
+    }
+    const { counter } = use
     const windows = counter.windows ?? NO_WINDOWS
     const index = this.find(windows, clock.at, clock)
     const window = windows[index]
     if (window === undefined) {
       const opened = { ...this.open(clock), used: amount }
-      const rest = this.#trim([...windows, opened], clock)
-      return { counter: { ...counter, windows: rest }, used: amount, isRunning: true }
+      use.counter = { ...counter, windows: this.#trim([...windows, opened], clock) }
+      return amount
     }
-    if (amount === 0 && window.from <= clock.at) return { counter, used: window.used, isRunning: true }
+    if (amount === 0 && window.from <= clock.at) return window.used
     const used = add(window.used, amount)
     // A window that is ahead of a clock that was set back counts from now.
     const changed = { ...window, from: Math.min(window.from, clock.at), used }
-    return { counter: { ...counter, windows: windows.with(index, changed) }, used, isRunning: true }
+    use.counter = { ...counter, windows: windows.with(index, changed) }
+    return used
   }
 
-  countAt(counter: Counter, { instant, amount, isRefund }: CountAt, clock: Clock): Change | undefined {
+  countAt(use: CounterDraft, { instant, amount, isRefund }: CountAt, clock: Clock): Amount | undefined {
+    if (this.#isNewest(use, instant, clock)) {
+      use.used = isRefund ? subtract(use.used, amount) : add(use.used, amount)
+      return use.used
+    }
+    const { counter } = use
     const windows = counter.windows ?? NO_WINDOWS
     const index = this.#findOf(windows, instant, clock)
     const window = windows[index]
     if (window === undefined) return undefined
     const used = isRefund ? subtract(window.used, amount) : add(window.used, amount)
-    return {
-      counter: { ...counter, windows: windows.with(index, { ...window, used }) },
-      used,
-      isRunning: index === this.find(windows, clock.at, clock),
-    }
+    use.counter = { ...counter, windows: windows.with(index, { ...window, used }) }
+    return index === this.find(windows, clock.at, clock) ? used : undefined
   }
 
-  measureTokens(counter: Counter, { instant, inputTokens, outputTokens }: MeasuredTokens, clock: Clock): Counter {
+  measureTokens(use: CounterDraft, { instant, inputTokens, outputTokens }: MeasuredTokens, clock: Clock): void {
+    if (this.#isNewest(use, instant, clock)) {
+      use.measure(inputTokens, outputTokens)
+      return
+    }
+    const { counter } = use
     const windows = counter.windows ?? NO_WINDOWS
     const index = this.#findOf(windows, instant, clock)
     const window = windows[index]
-    if (window === undefined) return counter
+    if (window === undefined) return
     const measured = {
       ...window,
       inputTokens: (window.inputTokens ?? 0) + inputTokens,
       outputTokens: (window.outputTokens ?? 0) + outputTokens,
     }
-    return { ...counter, windows: windows.with(index, measured) }
+    use.counter = { ...counter, windows: windows.with(index, measured) }
   }
 
-  clear(counter: Counter, clock: Clock): Counter {
+  clear(use: CounterDraft, clock: Clock): void {
+    const { counter } = use
     const windows = counter.windows ?? NO_WINDOWS
     const index = this.find(windows, clock.at, clock)
     const window = windows[index]
-    return window === undefined ? counter : { ...counter, windows: windows.with(index, { ...window, used: 0 }) }
+    if (window !== undefined) use.counter = { ...counter, windows: windows.with(index, { ...window, used: 0 }) }
   }
 
-  freeAt(counter: Counter | undefined, { needed, max }: Needed, clock: Clock): number | null {
-    if (compare(needed, max) > 0) return null
-    return this.read(counter, clock).resetAt
-  }
-
-  isReported(counter: Counter, key: string, clock: Clock): boolean {
+  isReported({ counter }: CounterUse, key: string, clock: Clock): boolean {
     const windows = counter.windows ?? NO_WINDOWS
     const window = windows[this.find(windows, clock.at, clock)]
     return (window?.reported?.includes(key) ?? false) || this.isMarked(counter, key, clock)
   }
 
   /** A refusal opens no window: the instant may be that of a clock that is ahead. */
-  report(counter: Counter, key: string, clock: Clock): Counter {
+  report(use: CounterDraft, key: string, clock: Clock): void {
+    const { counter } = use
     const windows = counter.windows ?? NO_WINDOWS
     const index = this.find(windows, clock.at, clock)
     const window = windows[index]
-    if (window === undefined) return this.mark(counter, key, clock)
+    if (window === undefined) {
+      use.counter = this.mark(counter, key, clock)
+      return
+    }
     const reported = [...(window.reported ?? []), key]
-    return { ...counter, windows: windows.with(index, { ...window, reported }) }
+    use.counter = { ...counter, windows: windows.with(index, { ...window, reported }) }
   }
 
-  restore(counter: Counter, use: RestoredUse, clock: Clock): Counter | undefined {
-    const restored = this.runningWindowOf(use, clock)
-    if (restored === undefined) return undefined
+  restore(use: CounterDraft, row: RestoredUse, clock: Clock): boolean {
+    const restored = this.runningWindowOf(row, clock)
+    if (restored === undefined) return false
+    const { counter } = use
     const windows = counter.windows ?? []
     const index = this.find(windows, clock.at, clock)
     const window = windows[index]
-    const reported = [...new Set([...(window?.reported ?? []), ...use.reported])]
+    const reported = [...new Set([...(window?.reported ?? []), ...row.reported])]
     const marks = reported.length === 0 ? {} : { reported }
     if (window !== undefined) {
       const raised = { ...window, used: larger(window.used, restored.used), ...marks }
-      return { ...counter, windows: windows.with(index, raised) }
+      use.counter = { ...counter, windows: windows.with(index, raised) }
+    } else if (restored.used !== 0 || reported.length === 0) {
+      // With nothing used and nothing reported, it is a window that a turn without tokens has opened.
+      use.counter = { ...counter, windows: [...windows, { ...restored, ...marks }] }
+    } else {
+      use.counter = reported.reduce((marked, key) => this.mark(marked, key, { ...clock, at: restored.from }), counter)
     }
-    // With nothing used and nothing reported, it is a window that a turn without tokens has opened.
-    if (restored.used !== 0 || reported.length === 0)
-      return { ...counter, windows: [...windows, { ...restored, ...marks }] }
-    return reported.reduce((marked, key) => this.mark(marked, key, { ...clock, at: restored.from }), counter)
+    return true
+  }
+
+  #running(use: CounterUse, clock: Clock): Pick<WindowUse, 'name' | 'from' | 'used'> | undefined {
+    const { from } = use
+    if (from === undefined) return undefined
+    if (this.runsNewest(use.name, from, clock)) return use as WindowUse
+    const { windows = NO_WINDOWS } = use.counter
+    return windows[this.find(windows, clock.at, clock)]
+  }
+
+  /** Whether an admission was counted in the newest window, and that runs. */
+  #isNewest(use: CounterUse, instant: number, clock: Clock): boolean {
+    const { from } = use
+    return from !== undefined && instant >= from && instant <= clock.at && this.runsNewest(use.name, from, clock)
   }
 
   /** The window in which an admission was counted. */
@@ -155,6 +200,10 @@ export class CalendarWindow extends StoredWindow {
     this.#periods = new Periods({ unit, weekStart })
   }
 
+  runsNewest(name: CounterUse['name'], from: number, { at, zone }: Clock): boolean {
+    return from <= at && name === this.#periodAt(at, zone).name
+  }
+
   /** A later window than the one of the instant runs on: no date is counted twice. */
   find(windows: readonly WindowUse[], instant: number, { zone }: Clock): number {
     const { name: period } = this.#periodAt(instant, zone)
@@ -166,7 +215,7 @@ export class CalendarWindow extends StoredWindow {
     return { name: this.#periodAt(at, zone).name, from: at, used: 0 }
   }
 
-  endOf(window: WindowUse | undefined, { at, zone }: Clock): number {
+  endOf(window: Pick<WindowUse, 'name'> | undefined, { at, zone }: Clock): number {
     const period = this.#periodAt(at, zone)
     if (window?.name === undefined || window.name === period.name) return period.end
     return this.#periods.endOf(zone, { name: window.name, at })
@@ -201,6 +250,10 @@ export class FirstUseWindow extends StoredWindow {
     this.#lengthMs = lengthMs
   }
 
+  runsNewest(_name: CounterUse['name'], from: number, { at }: Clock): boolean {
+    return from <= at && at < from + this.#lengthMs
+  }
+
   find(windows: readonly WindowUse[], instant: number): number {
     const index = windows.findLastIndex(({ from }) => from <= instant)
     return index !== -1 && instant < (windows[index]?.from ?? 0) + this.#lengthMs ? index : -1
@@ -210,7 +263,7 @@ export class FirstUseWindow extends StoredWindow {
     return { from: at, used: 0 }
   }
 
-  endOf(window: WindowUse | undefined): number | null {
+  endOf(window: Pick<WindowUse, 'from'> | undefined): number | null {
     return window === undefined ? null : window.from + this.#lengthMs
   }
 
@@ -230,8 +283,12 @@ export class FirstUseWindow extends StoredWindow {
 export class TotalWindow extends StoredWindow {
   readonly kind = 'total'
 
+  runsNewest(name: CounterUse['name'], from: number, { at }: Clock): boolean {
+    return from <= at && name === ''
+  }
+
   find(windows: readonly WindowUse[]): number {
-    return windows.length === 0 ? -1 : 0
+    return windows.length - 1
   }
 
   open({ at }: Clock): WindowUse {

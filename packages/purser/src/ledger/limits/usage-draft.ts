@@ -1,16 +1,14 @@
 import type { NewEvent } from '../../journal/event.ts'
 import { type Amount, compare, reaches } from './amount.ts'
 import { type Clock, observeClock, withSighting } from './clock.ts'
-import type { Counter } from './counter.ts'
-import { CountersDraft } from './counters.ts'
+import type { CounterDraft } from './counter-use.ts'
+import { CountersDraft } from './counters-draft.ts'
 import { limitReached, limitThreshold, windowsDropped } from './events.ts'
 import { liveHolds, storeHolds } from './holds.ts'
 import type { UserZone } from './periods.ts'
 import type { EffectiveRule } from './policy.ts'
 import type { Hold, Usage } from './usage.ts'
 
-/** Counters of rules that do not apply at present, such as those of another plan, are dropped beyond this number. */
-const MAX_COUNTERS = 48
 const NO_HOLDS: readonly Hold[] = []
 
 /** The usage of one user while a decision reads and changes it, and the events of the decision. */
@@ -39,17 +37,9 @@ export class UsageDraft {
     return this.#liveHolds
   }
 
-  /** The counter of a rule; undefined where the rule has none, or now counts something else. */
-  counterOf(rule: EffectiveRule): Counter | undefined {
-    const index = this.#counters.find(rule.name)
-    return index !== -1 && this.#counters.countsAt(index) === rule.counts ? this.#counters.at(index) : undefined
-  }
-
-  setCounter(counter: Counter): void {
-    const index = this.#counters.find(counter.name)
-    if (isEmpty(counter) && (index === -1 || this.#counters.countsAt(index) !== counter.of)) return
-    if (index !== -1) this.#counters.set(index, counter)
-    else if (this.#counters.add(counter) > MAX_COUNTERS) this.#counters.removeFirst()
+  /** The use under a rule. It is valid until another one is asked for. */
+  useOf(rule: EffectiveRule): CounterDraft {
+    return this.#counters.select(rule)
   }
 
   addHold(hold: Hold): void {
@@ -75,22 +65,25 @@ export class UsageDraft {
 
   /** Records that a rule refuses, or would refuse, until an instant; once in its window. */
   reportReached(rule: EffectiveRule, used: Amount, resetAt: number | null): void {
-    const counter = this.counterOf(rule) ?? newCounter(rule)
-    if (rule.window.isReported(counter, REACHED, this.clock)) return
-    this.setCounter(rule.window.report(counter, REACHED, this.clock))
-    this.events.push(limitReached(rule, used, rule.measure === 'concurrent' ? null : resetAt))
+    if (this.#reportOnce(rule, REACHED))
+      this.events.push(limitReached(rule, used, rule.measure === 'concurrent' ? null : resetAt))
   }
 
   /** Records the thresholds that the use in the running window has reached, each of them once. */
   reportThresholds(rule: EffectiveRule, used: Amount): void {
     const { max, alertAt } = rule
     if (alertAt.length === 0 || max === null || compare(max, 0) === 0) return
-    for (const part of alertAt) {
-      const counter = this.counterOf(rule) ?? newCounter(rule)
-      if (!reaches(used, part, max) || rule.window.isReported(counter, String(part), this.clock)) continue
-      this.setCounter(rule.window.report(counter, String(part), this.clock))
-      this.events.push(limitThreshold(rule, used, part))
-    }
+    for (const part of alertAt)
+      if (reaches(used, part, max) && this.#reportOnce(rule, String(part)))
+        this.events.push(limitThreshold(rule, used, part))
+  }
+
+  /** False when it was reported in the running window before. */
+  #reportOnce(rule: EffectiveRule, key: string): boolean {
+    const use = this.useOf(rule)
+    if (rule.window.isReported(use, key, this.clock)) return false
+    rule.window.report(use, key, this.clock)
+    return true
   }
 
   /** The usage without a new admission; undefined when nothing has changed. */
@@ -104,14 +97,6 @@ export class UsageDraft {
     const usage = { ...withSighting(this.#usage, this.clock.at), counters: this.#counters.toCounters() }
     return this.holds.length === 0 ? usage : { ...usage, holds: this.holds }
   }
-}
-
-export function newCounter(rule: EffectiveRule): Counter {
-  return { name: rule.name, of: rule.counts }
-}
-
-function isEmpty({ windows, parts, marks }: Counter): boolean {
-  return windows === undefined && parts === undefined && marks === undefined
 }
 
 function isInSlot({ isTurn, model }: Hold, rule: EffectiveRule): boolean {

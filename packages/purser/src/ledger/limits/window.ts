@@ -1,6 +1,6 @@
 import type { Amount } from './amount.ts'
 import type { Clock } from './clock.ts'
-import type { Counter } from './counter.ts'
+import type { CounterDraft, CounterUse } from './counter-use.ts'
 
 /*
  * How the use under a rule is divided in time. An admission opens the running window of every rule that counts it, and is
@@ -10,25 +10,31 @@ import type { Counter } from './counter.ts'
 export interface RuleWindow {
   readonly kind: 'calendar' | 'firstUse' | 'sliding' | 'total'
   /** What is used in the running window. */
-  usedIn(counter: Counter | undefined, clock: Clock): Amount
-  /** The running window. */
-  read(counter: Counter | undefined, clock: Clock): Standing
-  /** Counts in the running window, and opens it. */
-  count(counter: Counter, amount: Amount, clock: Clock): Change
-  /** Counts in the window of an admission; undefined when that is not stored any more. */
-  countAt(counter: Counter, change: CountAt, clock: Clock): Change | undefined
-  /** Measures the tokens of an admission, where windows are stored one by one. */
-  measureTokens(counter: Counter, tokens: MeasuredTokens, clock: Clock): Counter
-  /** The counter with nothing used in the running window. */
-  clear(counter: Counter, clock: Clock): Counter
+  usedIn(use: CounterUse, clock: Clock): Amount
+  /** Holds of admissions since this instant count in the running window, epoch ms. */
+  heldSince(use: CounterUse, clock: Clock): number
+  /** When the use next falls, epoch ms; null when it does not. */
+  resetAt(use: CounterUse, clock: Clock): number | null
+  /** When nothing of what is used now counts any more, epoch ms; null when it does not end. */
+  clearAt(use: CounterUse, clock: Clock): number | null
   /** When enough is free in the running window for `needed` more under `max`; null when never. */
-  freeAt(counter: Counter | undefined, needed: Needed, clock: Clock): number | null
+  freeAt(use: CounterUse, needed: Needed, clock: Clock): number | null
   /** Whether something was reported for the running window. */
-  isReported(counter: Counter, key: string, clock: Clock): boolean
+  isReported(use: CounterUse, key: string, clock: Clock): boolean
+  /** Counts in the running window, and opens it. Returns what is used of it then. */
+  count(use: CounterDraft, amount: Amount, clock: Clock): Amount
+  /**
+   * Counts in the window of an admission, as long as that is stored. Returns what is used of it then if it still runs.
+   */
+  countAt(use: CounterDraft, change: CountAt, clock: Clock): Amount | undefined
+  /** Measures the tokens of an admission, where windows are stored one by one. */
+  measureTokens(use: CounterDraft, tokens: MeasuredTokens, clock: Clock): void
+  /** Leaves nothing used in the running window. */
+  clear(use: CounterDraft, clock: Clock): void
   /** Marks the running window, so that the key is reported once. */
-  report(counter: Counter, key: string, clock: Clock): Counter
-  /** Raises the use to that of another installation; undefined when it does not count now. */
-  restore(counter: Counter, use: RestoredUse, clock: Clock): Counter | undefined
+  report(use: CounterDraft, key: string, clock: Clock): void
+  /** Raises the use to that of another installation. False when that does not count now. */
+  restore(use: CounterDraft, restored: RestoredUse, clock: Clock): boolean
 }
 
 /** The use in one window, or in one part of a sliding window, from an export. */
@@ -40,24 +46,6 @@ export interface RestoredUse {
   readonly used: Amount
   /** What was reported for it. */
   readonly reported: readonly string[]
-}
-
-export interface Standing {
-  readonly used: Amount
-  /** Holds of admissions since this instant count, epoch ms. */
-  readonly since: number
-  /** When the use next falls, epoch ms; null when it does not. */
-  readonly resetAt: number | null
-  /** When nothing of what is used now counts any more, epoch ms; null when it does not end. */
-  readonly clearAt: number | null
-}
-
-/** The use in the changed window. */
-export interface Change {
-  readonly counter: Counter
-  readonly used: Amount
-  /** Whether the window still runs. */
-  readonly isRunning: boolean
 }
 
 export interface MeasuredTokens {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import type { Amount } from '../../../src/ledger/limits/amount.ts'
 import type { Counter, WindowUse } from '../../../src/ledger/limits/counter.ts'
-import { CountersDraft, findCounter, listCounters, packCounters } from '../../../src/ledger/limits/counters.ts'
+import { listCounters, packCounters } from '../../../src/ledger/limits/counters.ts'
+import { CountersDraft } from '../../../src/ledger/limits/counters-draft.ts'
 import { encodeUsage, parseStoredUsage } from '../../../src/ledger/limits/stored-usage.ts'
 import type { Usage } from '../../../src/ledger/limits/usage.ts'
 import { printSeed, rounds, seed } from '../../support/fuzz-options.ts'
@@ -73,7 +75,8 @@ describe('counters in memory', () => {
   it('change as a list of counters does, and leave the ones before as they were', () => {
     const command = fc.oneof(
       fc.record({ type: fc.constant('set' as const), counter }),
-      fc.record({ type: fc.constant('remove' as const) }),
+      fc.record({ type: fc.constant('use' as const), counter, amount }),
+      fc.record({ type: fc.constant('measure' as const), counter, tokens: fc.nat() }),
       fc.record({ type: fc.constant('read' as const), counter }),
       fc.record({ type: fc.constant('publish' as const) }),
     )
@@ -83,27 +86,35 @@ describe('counters in memory', () => {
         let draft = new CountersDraft(published)
         let model = list
         let before = list
+        const replace = (next: Counter): void => {
+          const index = model.findIndex(({ name }) => name === next.name)
+          model = index === -1 ? [...model, next] : model.with(index, next)
+        }
         for (const step of commands) {
-          if (step.type === 'set') {
-            const index = draft.find(step.counter.name)
-            assert.equal(
-              index,
-              model.findIndex(({ name }) => name === step.counter.name),
-            )
-            if (index === -1) assert.equal(draft.add(step.counter), model.length + 1)
-            else draft.set(index, step.counter)
-            model = index === -1 ? [...model, step.counter] : model.with(index, step.counter)
-          } else if (step.type === 'remove' && model.length > 0) {
-            draft.removeFirst()
-            model = model.slice(1)
-          } else if (step.type === 'read') {
-            const index = draft.find(step.counter.name)
-            if (index !== -1) assert.deepEqual(draft.at(index), model[index])
-          } else if (step.type === 'publish') {
+          if (step.type === 'publish') {
             assert.deepEqual(listCounters(published), before)
             published = draft.toCounters()
             draft = new CountersDraft(published)
             before = model
+            continue
+          }
+          const { name, of } = step.counter
+          const stored = model.find((other) => other.name === name && other.of === of)
+          const use = draft.select({ name, counts: of })
+          if (step.type === 'set') {
+            use.counter = step.counter
+            if (stored !== undefined || !isEmpty(step.counter)) replace(step.counter)
+          } else if (step.type === 'use' && hasNewest(stored)) {
+            use.used = step.amount
+            replace(withUsed(stored, step.amount))
+          } else if (step.type === 'measure' && stored?.windows !== undefined) {
+            use.measure(step.tokens, 1)
+            const { inputTokens = 0, outputTokens = 0 } = stored.windows.at(-1) ?? {}
+            const tokens = { inputTokens: inputTokens + step.tokens, outputTokens: outputTokens + 1 }
+            replace(withNewest(stored, tokens))
+          } else {
+            assert.deepEqual(use.counter, stored ?? { name, of })
+            assert.deepEqual(newestOf(use), newestOf(newestIn(stored)))
           }
         }
         assert.deepEqual(listCounters(published), before)
@@ -118,12 +129,73 @@ describe('counters in memory', () => {
     assert.equal(packCounters(list).keys, packCounters(structuredClone(list)).keys)
   })
 
-  it('are not found under a rule that counts something else', () => {
+  it('are not found under a rule that counts something else, which takes over the name', () => {
     const packed = packCounters([
       { name: 'daily', of: 'turns day', windows: [{ name: '2026-03-10', from: 5, used: 2 }] },
+      { name: 'tokens', of: 'tokens 5h', windows: [{ from: 5, used: 2 }] },
     ])
-    assert.equal(findCounter(packed, { name: 'daily', counts: 'turns day' })?.windows?.length, 1)
-    assert.equal(findCounter(packed, { name: 'daily', counts: 'turns rolling24h' }), undefined)
-    assert.equal(findCounter(packed, { name: 'other', counts: 'turns day' }), undefined)
+    const draft = new CountersDraft(packed)
+    assert.equal(draft.select({ name: 'daily', counts: 'turns day' }).used, 2)
+    assert.equal(draft.select({ name: 'other', counts: 'turns day' }).from, undefined)
+    const use = draft.select({ name: 'daily', counts: 'turns rolling24h' })
+    assert.deepEqual([use.name, use.from, use.used], [undefined, undefined, 0])
+    use.counter = { name: 'daily', of: 'turns rolling24h', parts: [60, 1] }
+    assert.equal(draft.select({ name: 'tokens', counts: 'tokens 5h' }).used, 2)
+    assert.deepEqual(
+      listCounters(draft.toCounters()).map(({ of }) => of),
+      ['turns rolling24h', 'tokens 5h'],
+    )
+  })
+
+  it('drop the oldest one beyond 48', () => {
+    const draft = new CountersDraft(packCounters([]))
+    for (let index = 0; index < 50; index++) {
+      const use = draft.select({ name: `limit-${index}`, counts: 'turns 5h' })
+      use.counter = { ...use.counter, windows: [{ from: 5, used: index }] }
+      use.used = index + 1
+    }
+    const names = listCounters(draft.toCounters()).map(({ name }) => name)
+    assert.deepEqual([names.length, names[0], names.at(-1)], [48, 'limit-2', 'limit-49'])
+    assert.equal(draft.select({ name: 'limit-7', counts: 'turns 5h' }).used, 8)
   })
 })
+
+function isEmpty({ windows, parts, marks }: Counter): boolean {
+  return windows === undefined && parts === undefined && marks === undefined
+}
+
+/** The newest window, or the newest part as one. */
+function newestIn(counter: Counter | undefined): { readonly name?: string | null; from?: number; used?: Amount } {
+  const { windows, parts = [] } = counter ?? {}
+  if (windows !== undefined) return windows.at(-1) ?? {}
+  const from = parts.at(-2)
+  if (parts.length % 2 !== 0 || typeof from !== 'number') return {}
+  return { name: null, from, used: parts.at(-1) as Amount }
+}
+
+function newestOf({
+  name,
+  from,
+  used = 0,
+}: {
+  name?: string | null | undefined
+  from?: number | undefined
+  used?: Amount
+}): unknown {
+  return [name, from, used]
+}
+
+function hasNewest(counter: Counter | undefined): counter is Counter {
+  return newestIn(counter).from !== undefined
+}
+
+function withUsed(counter: Counter, used: Amount): Counter {
+  return counter.windows === undefined
+    ? { ...counter, parts: [...(counter.parts ?? []).slice(0, -1), used] }
+    : withNewest(counter, { used })
+}
+
+function withNewest(counter: Counter, change: Partial<WindowUse>): Counter {
+  const windows = counter.windows ?? []
+  return { ...counter, windows: windows.with(-1, { ...(windows.at(-1) as WindowUse), ...change }) }
+}

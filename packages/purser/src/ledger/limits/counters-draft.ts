@@ -1,0 +1,147 @@
+import type { Amount } from './amount.ts'
+import type { Counter } from './counter.ts'
+import type { CounterDraft, CountingRule } from './counter-use.ts'
+import {
+  CounterKey,
+  type Counters,
+  FROM,
+  NAME,
+  NO_REST,
+  packCounter,
+  REST,
+  type Rest,
+  shareKeys,
+  USED,
+  unpackCounter,
+  VALUES,
+  type Value,
+} from './counters.ts'
+
+/** Counters of rules that do not apply at present, such as those of another plan, are dropped beyond this number. */
+const MAX_COUNTERS = 48
+const NO_PARTS: readonly Amount[] = []
+const NO_RULE: CountingRule = { name: '', counts: '' }
+
+/** The counters of one user while a decision changes them: one at a time, that of the rule that was selected last. */
+export class CountersDraft implements CounterDraft {
+  #keys: readonly CounterKey[]
+  #values: readonly Value[]
+  /** Copies, once something has changed. */
+  #changedKeys: CounterKey[] | undefined
+  #changedValues: Value[] | undefined
+  #rule: CountingRule = NO_RULE
+  /** The index of the counter with the name of the rule; -1 without one. Rules are selected in the order of their counters. */
+  #index = 0
+  /** Where its values begin; -1 where there is none, or it counts something else. */
+  #start = -1
+
+  constructor({ keys, values }: Counters) {
+    this.#keys = keys
+    this.#values = values
+  }
+
+  get isChanged(): boolean {
+    return this.#changedValues !== undefined
+  }
+
+  select(rule: CountingRule): this {
+    this.#rule = rule
+    this.#index = this.#find(rule.name)
+    this.#start = this.#index !== -1 && this.#keys[this.#index]?.of === rule.counts ? this.#index * VALUES : -1
+    return this
+  }
+
+  get name(): CounterDraft['name'] {
+    return this.#get(NAME) as CounterDraft['name']
+  }
+
+  get from(): number | undefined {
+    return this.#get(FROM) as number | undefined
+  }
+
+  get used(): Amount {
+    return (this.#get(USED) as Amount | undefined) ?? 0
+  }
+
+  set used(amount: Amount) {
+    this.#set(USED, amount)
+  }
+
+  get earlierParts(): readonly Amount[] {
+    return (this.#get(REST) as Rest | undefined)?.parts?.items ?? NO_PARTS
+  }
+
+  measure(inputTokens: number, outputTokens: number): void {
+    const rest = (this.#get(REST) as Rest | undefined) ?? NO_REST
+    this.#set(REST, {
+      ...rest,
+      inputTokens: (rest.inputTokens ?? 0) + inputTokens,
+      outputTokens: (rest.outputTokens ?? 0) + outputTokens,
+    })
+  }
+
+  get counter(): Counter {
+    if (this.#start !== -1) return unpackCounter(this.#keys[this.#index] as CounterKey, this.#values, this.#start)
+    return { name: this.#rule.name, of: this.#rule.counts }
+  }
+
+  set counter(counter: Counter) {
+    if (this.#start === -1) {
+      if (isEmpty(counter)) return
+      this.#add(new CounterKey(counter))
+    }
+    const values = packCounter(counter)
+    for (let field = 0; field < VALUES; field++) this.#set(field, values[field])
+  }
+
+  toCounters(): Counters {
+    const keys = this.#changedKeys === undefined ? this.#keys : shareKeys(this.#changedKeys)
+    return { keys, values: this.#values }
+  }
+
+  #find(name: string): number {
+    const keys = this.#keys
+    const { length } = keys
+    const first = this.#index === -1 ? 0 : this.#index
+    for (let index = first; index < length; index++) if (keys[index]?.name === name) return index
+    for (let index = 0; index < first; index++) if (keys[index]?.name === name) return index
+    return -1
+  }
+
+  #get(field: number): Value {
+    return this.#start === -1 ? undefined : this.#values[this.#start + field]
+  }
+
+  #set(field: number, value: Value): void {
+    const index = this.#start + field
+    if (this.#values[index] === value) return
+    this.#changedValues ??= this.#values.slice()
+    this.#values = this.#changedValues
+    this.#changedValues[index] = value
+  }
+
+  /** A counter of the same name that counts something else is replaced. */
+  #add(key: CounterKey): void {
+    this.#changedKeys ??= this.#keys.slice()
+    this.#changedValues ??= this.#values.slice()
+    this.#keys = this.#changedKeys
+    this.#values = this.#changedValues
+    if (this.#index !== -1) this.#changedKeys[this.#index] = key
+    else {
+      this.#index = this.#changedKeys.push(key) - 1
+      this.#changedValues.push(undefined, undefined, undefined, undefined)
+      if (this.#keys.length > MAX_COUNTERS) this.#removeFirst()
+    }
+    this.#start = this.#index * VALUES
+  }
+
+  #removeFirst(): void {
+    this.#changedKeys?.shift()
+    this.#changedValues?.splice(0, VALUES)
+    this.#index--
+  }
+}
+
+function isEmpty({ windows, parts, marks }: Counter): boolean {
+  return windows === undefined && parts === undefined && marks === undefined
+}
