@@ -2,6 +2,7 @@ import type { AbortOptions } from '../core/abort.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Waiter } from '../journal/api.ts'
 import type { Event } from '../journal/event.ts'
+import type { RatedLimit } from '../openai/rate-limit-headers.ts'
 import type { Overview } from '../storage/store.ts'
 import type { AuditPage, ReadAuditOptions } from './audit-log.ts'
 import type { Bond } from './bond.ts'
@@ -378,8 +379,8 @@ export interface AdmittedTurn {
   readonly allowed: true
   /** The text of its ticket is made when `ticket` is first read. Only then can the ticket be used elsewhere. */
   readonly admission: Admitted
-  /** The limits after the admission; undefined when there is only `daily`, and for a repeat. */
-  readonly limits: readonly LimitState[] | undefined
+  /** The tightest limits of turns and of tokens after the admission; undefined when there is only `daily`, and for a repeat. */
+  readonly rates: readonly RatedLimit[] | undefined
   /**
    * Counts the turn for another model instead, before that is called. False: a limit refuses it, and nothing changes.
    * Rejects with `ticket_used` when the ticket was used elsewhere.

@@ -4,6 +4,7 @@ import type { PendingCalls } from '../core/pending-calls.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Journal } from '../journal/api.ts'
 import type { Store } from '../storage/store.ts'
+import type { LeaseRenewals } from './lease-renewals.ts'
 import type { LedgerRules } from './rules.ts'
 import type { LedgerData } from './state.ts'
 import type { UnrecordedAdmissions } from './unrecorded-admissions.ts'
@@ -20,6 +21,8 @@ export interface LedgerDeps {
   readonly sweeper: RetentionSweeper
   /** What was admitted while the store was unavailable. */
   readonly unrecorded: UnrecordedAdmissions
+  /** What turns in progress hold. */
+  readonly renewals: LeaseRenewals
 }
 
 /** Removes what is too old, in the background. */

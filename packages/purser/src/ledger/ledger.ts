@@ -13,6 +13,7 @@ import { readAudit } from './audit-log.ts'
 import { createCheckpoint, verifyWithCheckpoint } from './checkpoint.ts'
 import type { LedgerDeps } from './deps.ts'
 import { importUse } from './import-use.ts'
+import { LeaseRenewals } from './lease-renewals.ts'
 import { countUsers, listUsers } from './list-users.ts'
 import { createModeration } from './moderation.ts'
 import { createNotes } from './notes.ts'
@@ -50,7 +51,8 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
   const { store, keys, effects, calls, rules } = shared
   const sweeper = createRetentionSweeper(shared)
   const unrecorded = new UnrecordedAdmissions(shared)
-  const deps: LedgerDeps = { ...shared, sweeper, unrecorded }
+  const renewals = new LeaseRenewals(effects, rules.hold.leaseMs)
+  const deps: LedgerDeps = { ...shared, sweeper, unrecorded, renewals }
   const refusals = new ProviderRefusals(deps)
   const turnSweeper = createTurnSweeper(deps, namespace)
   const closing = new AbortController()
@@ -116,6 +118,7 @@ export function createLedger({ namespace, ...shared }: CreateLedgerDeps): Ledger
 
     async close() {
       closing.abort()
+      renewals.close()
       await unrecorded.close()
       await turnSweeper.close()
       await sweeper.idle()

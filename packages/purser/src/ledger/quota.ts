@@ -1,9 +1,11 @@
+import type { RatedLimit } from '../openai/rate-limit-headers.ts'
 import { formatInstant } from './calendar.ts'
 import { type DatedView, withCorrectClock } from './decide/clock-correction.ts'
 import type { LimitContext } from './limits/admission.ts'
-import { dailyUse, type LimitState, limitStateOf, limitStates, type RuleUse, ruleUses } from './limits/limit-state.ts'
+import { dailyUse, type LimitState, limitStates, type RuleUse } from './limits/limit-state.ts'
 import type { UserLimits } from './limits/policy.ts'
 import { DAILY } from './limits/rule.ts'
+import { tightestRates } from './limits/tightest-rates.ts'
 import type { LedgerRules } from './rules.ts'
 import type { LedgerState, LedgerView } from './state.ts'
 
@@ -32,13 +34,16 @@ export function dailyUseOf(rules: LedgerRules, view: DatedView): RuleUse {
   return dailyUse(limitContextOf(rules, current), current.usage)
 }
 
-/** The limits at the instant of the view: all of them, or those that count turns of a model. */
-export function limitsAt(rules: LedgerRules, view: DatedView, model?: string | null): readonly LimitState[] {
+/** The limits at the instant of the view. */
+export function limitsAt(rules: LedgerRules, view: DatedView): readonly LimitState[] {
   const current = withCorrectClock(rules, view)
-  const context = limitContextOf(rules, current)
-  if (model === undefined) return limitStates(context, current.usage)
-  const uses = ruleUses(context, current.usage)
-  return uses.filter(({ rule }) => rule.matches(model)).map(limitStateOf)
+  return limitStates(limitContextOf(rules, current), current.usage)
+}
+
+/** The tightest limits of turns and of tokens of a model, at the instant of the view. */
+export function ratesAt(rules: LedgerRules, view: DatedView, model: string | null): readonly RatedLimit[] {
+  const current = withCorrectClock(rules, view)
+  return tightestRates(limitContextOf(rules, current), model, current.usage)
 }
 
 export function quotaOf({ rule, used, resetAt }: RuleUse): Quota {

@@ -1,10 +1,11 @@
+import type { RatedLimit } from '../openai/rate-limit-headers.ts'
 import type { AdmissionWrites } from './admission-writes.ts'
 import type { AdmitTurnOptions, AdmittedTurn, TokenUsage } from './api.ts'
-import { type Admitted, type Granted, limitsOfGrant, parseEstimate, parseSettlement } from './decide/admission.ts'
+import { type Admitted, type Granted, parseEstimate, parseSettlement, ratesOfGrant } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
 import { DescribedAdmission } from './described-admission.ts'
+import type { HeldLease } from './lease-renewals.ts'
 import type { Amount } from './limits/amount.ts'
-import type { LimitState } from './limits/limit-state.ts'
 import type { Settlement } from './limits/settlement.ts'
 import type { Ticket, Tickets } from './tickets.ts'
 import { NO_TOKENS, type TurnEnd, tokensOf } from './turns/record-turn.ts'
@@ -26,8 +27,13 @@ export interface TurnGrant {
  * The admission of a turn. While its ticket is in no other hands, it can be used only here: its use needs no record.
  * Once its text was read, another process may use it as well. What it holds is renewed until it is closed.
  */
-export class TurnAdmission implements AdmittedTurn {
+export class TurnAdmission implements AdmittedTurn, HeldLease {
   readonly allowed = true
+  // As a lease that is renewed (`lease-renewals.ts`).
+  isQueued = false
+  previous: HeldLease | undefined
+  next: HeldLease | undefined
+  renewAt = 0
   readonly #writes: AdmissionWrites
   readonly #tickets: Tickets
   readonly #deps: LedgerDeps
@@ -35,7 +41,6 @@ export class TurnAdmission implements AdmittedTurn {
   #model: string | null
   #admission: Admitted
   #isShared: boolean
-  #cancelRenewal: (() => void) | undefined
   /** While the admission is not in the store, because that failed. */
   readonly #waiting: WaitingAdmission | undefined
 
@@ -49,15 +54,15 @@ export class TurnAdmission implements AdmittedTurn {
     this.#model = downgradedBy === null ? (asked ?? model) : model
     this.#waiting = waiting
     this.#admission = this.#describe()
-    if (granted.isHeld) this.#renewInTime()
+    if (granted.isHeld) deps.renewals.add(this)
   }
 
   get admission(): Admitted {
     return this.#admission
   }
 
-  get limits(): readonly LimitState[] | undefined {
-    return limitsOfGrant(this.#deps.rules, this.#granted)
+  get rates(): readonly RatedLimit[] | undefined {
+    return ratesOfGrant(this.#deps.rules, this.#granted)
   }
 
   async moveTo(model: string, { estimate: asked }: Pick<AdmitTurnOptions, 'estimate'>): Promise<boolean> {
@@ -76,13 +81,13 @@ export class TurnAdmission implements AdmittedTurn {
     this.#granted = moved
     this.#model = model
     this.#admission = this.#describe()
-    this.#cancelRenewal?.()
-    if (moved.isHeld) this.#renewInTime()
+    this.#deps.renewals.remove(this)
+    if (moved.isHeld) this.#deps.renewals.add(this)
     return true
   }
 
   settle(usage: TokenUsage, turn?: TurnFacts): Amount | null {
-    this.#cancelRenewal?.()
+    this.#deps.renewals.remove(this)
     const parsed = parseSettlement(usage)
     const cost = parsed.cost ?? this.#deps.rules.prices.costOf(this.#model, parsed)
     const settlement = cost === null ? parsed : { ...parsed, cost }
@@ -106,7 +111,7 @@ export class TurnAdmission implements AdmittedTurn {
   }
 
   refund(turn?: TurnFacts): void {
-    this.#cancelRenewal?.()
+    this.#deps.renewals.remove(this)
     const end = turn && this.#endOf(turn, { tokens: NO_TOKENS, cost: 0, admission: 'refunded' })
     const waiting = this.#waiting
     if (waiting === undefined) this.#refundInStore(end)
@@ -146,13 +151,7 @@ export class TurnAdmission implements AdmittedTurn {
     )
   }
 
-  /** Three times in a lease, so that one failed write releases nothing. */
-  #renewInTime(): void {
-    const { effects, rules } = this.#deps
-    const renewNow = (): void => {
-      this.#writes.renewLater(this.#granted.ticket)
-      this.#renewInTime()
-    }
-    this.#cancelRenewal = effects.setTimer(renewNow, rules.hold.leaseMs / 3, { background: true })
+  renew(): void {
+    this.#writes.renewLater(this.#granted.ticket)
   }
 }

@@ -129,7 +129,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.streams = stream === true
     this.headers = answerHeaders(this, {
       isReplay: turn.answer.isReplay,
-      limits: run.limits,
+      rates: run.rates,
       now: effects.now(),
       attempts: run.attempts,
     })

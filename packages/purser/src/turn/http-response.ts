@@ -3,11 +3,10 @@ import type { Context } from '../context/api.ts'
 import { encodeHeaderValue } from '../core/header-value.ts'
 import { formatSseEvent } from '../core/sse.ts'
 import type { Admitted, Refused } from '../ledger/decide/admission.ts'
-import type { LimitState } from '../ledger/limits/limit-state.ts'
 import type { Attempt } from '../openai/chat-model.ts'
 import { type ChunkBatch, formatBatch } from '../openai/chunk-events.ts'
 import { toErrorResponse, toRefusalResponse } from '../openai/error-response.ts'
-import { rateLimitHeaders } from '../openai/rate-limit-headers.ts'
+import { type RatedLimit, rateLimitHeaders } from '../openai/rate-limit-headers.ts'
 import { DONE_EVENT, formatChunk } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 import { readerTimedOut } from './reader-watch.ts'
@@ -69,17 +68,17 @@ export function answerHeaders(
   { settings, context, cache, admission, overheadMs }: AnswerFacts,
   {
     isReplay,
-    limits,
+    rates,
     now,
     attempts,
   }: {
     readonly isReplay: boolean
-    readonly limits: readonly LimitState[] | undefined
+    readonly rates: readonly RatedLimit[] | undefined
     readonly now: number
     readonly attempts: readonly Attempt[]
   },
 ): HeaderFields {
-  const headers = rateLimitHeaders(admission, now, limits)
+  const headers = rateLimitHeaders(admission, now, rates)
   headers['x-purser-model'] = encodeHeaderValue(`${settings.provider}/${settings.model}`)
   headers['x-purser-cache'] = cache
   headers['x-purser-overhead-ms'] = overheadMs.toFixed(2)

@@ -69,7 +69,7 @@ export class RelayedTurn implements AsyncDisposable {
       ...(this.#isEvents ? { 'x-accel-buffering': 'no' } : {}),
       ...answerHeaders(facts, {
         isReplay: false,
-        limits: run.limits,
+        rates: run.rates,
         now: run.deps.effects.now(),
         attempts: run.attempts,
       }),

@@ -4,13 +4,13 @@ import { type AbortSignalLike, CallSignal } from '../core/call-signal.ts'
 import type { TokenUsage } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { Amount } from '../ledger/limits/amount.ts'
-import type { LimitState } from '../ledger/limits/limit-state.ts'
 import { DAILY } from '../ledger/limits/rule.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import type { Attempt, ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { cachedTokensOf, cacheWriteTokensOf, type TokenCounts, tokenCountOf } from '../openai/completion.ts'
 import { lastUserText } from '../openai/last-user-text.ts'
+import type { RatedLimit } from '../openai/rate-limit-headers.ts'
 import type { Fallback } from '../options/settings-patch.ts'
 import type { Lease, Override, Settings } from '../runtime/api.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
@@ -94,9 +94,9 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return admitted.admission
   }
 
-  /** The limits after the admission, if the user has others than the cap. */
-  get limits(): readonly LimitState[] | undefined {
-    return this.#payment.admitted?.limits
+  /** The tightest limits after the admission, if the user has others than the cap. */
+  get rates(): readonly RatedLimit[] | undefined {
+    return this.#payment.admitted?.rates
   }
 
   /** Of the model that the turn runs on; null until that is selected, and without one. */

@@ -1,4 +1,5 @@
 import { parseInteger, parseText, throwInvalid, validateFields } from '../../core/validate.ts'
+import type { RatedLimit } from '../../openai/rate-limit-headers.ts'
 import type { LimitMeasure } from '../../options.ts'
 import { formatInstant } from '../calendar.ts'
 import {
@@ -11,12 +12,11 @@ import {
 } from '../limits/admission.ts'
 import { formatAmount, formatMax } from '../limits/events.ts'
 import { renewHolds } from '../limits/holds.ts'
-import type { LimitState } from '../limits/limit-state.ts'
 import { parseMoney } from '../limits/money.ts'
 import { DAILY } from '../limits/rule.ts'
 import { refundUsage, type Settlement, settleUsage } from '../limits/settlement.ts'
 import type { Usage } from '../limits/usage.ts'
-import { dailyUseOf, limitContextOf, limitsAt, limitsOf, type Quota, quotaOf } from '../quota.ts'
+import { dailyUseOf, limitContextOf, limitsOf, type Quota, quotaOf, ratesAt } from '../quota.ts'
 import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
@@ -77,7 +77,7 @@ export interface Granted {
   readonly quota: Quota
   /** Whether something is held for it, which lapses unless it is renewed. */
   readonly isHeld: boolean
-  /** What its limits are listed from; absent when the user has only `daily`. */
+  /** What its rates are read from; absent when the user has only `daily`. */
   readonly after?: DatedView
   /** Allowed while the store was unavailable, and neither counted nor recorded yet. */
   readonly unrecorded?: true
@@ -137,9 +137,9 @@ function grantOf(
   return { allowed: true, ...grant, quota, after: { state, usage, now, stamps, measurements } }
 }
 
-/** The limits that count an admission, after it; undefined when the user has only `daily`. */
-export function limitsOfGrant(rules: LedgerRules, { ticket, after }: Granted): readonly LimitState[] | undefined {
-  return after && limitsAt(rules, after, ticket.model)
+/** The tightest of the limits that count an admission, after it; undefined when the user has only `daily`. */
+export function ratesOfGrant(rules: LedgerRules, { ticket, after }: Granted): readonly RatedLimit[] | undefined {
+  return after && ratesAt(rules, after, ticket.model)
 }
 
 function refusalOf(rules: LedgerRules, { rule, used, freeAt, resetAt }: LimitRefused, view: LedgerView): Refused {

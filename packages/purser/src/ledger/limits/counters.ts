@@ -62,29 +62,31 @@ export class CounterKey implements Pick<Counter, 'name' | 'of'> {
   readonly of: string
   /** The beginning of the counter. */
   readonly json: string
-  /** The same with the beginning of its windows. */
-  readonly jsonUntilWindows: string
   /** The name of a window that was asked for last, which is the same for most users. */
   #windowName: string | undefined
-  #jsonUntilStart = '{"from":'
+  #jsonOfWindow = WINDOW_WITHOUT_NAME
+  #jsonUntilStart: string
 
   constructor({ name, of }: Pick<Counter, 'name' | 'of'>) {
     this.name = name
     this.of = of
     this.json = `{"name":${JSON.stringify(name)},"of":${JSON.stringify(of)}`
-    this.jsonUntilWindows = `${this.json},"windows":[`
+    this.#jsonUntilStart = `${this.json},"windows":[${WINDOW_WITHOUT_NAME}`
   }
 
-  /** The beginning of a window with a name. */
-  jsonUntilStart(windowName: string | undefined): string {
+  /** The beginning of the counter, with `earlier` windows as JSON, up to the start of the newest window. */
+  jsonUntilStart(windowName: string | undefined, earlier: string | undefined): string {
     if (this.#windowName !== windowName) {
-      const name = windowName === undefined ? '' : `"name":${JSON.stringify(windowName)},`
       this.#windowName = windowName
-      this.#jsonUntilStart = `{${name}"from":`
+      this.#jsonOfWindow =
+        windowName === undefined ? WINDOW_WITHOUT_NAME : `{"name":${JSON.stringify(windowName)},"from":`
+      this.#jsonUntilStart = `${this.json},"windows":[${this.#jsonOfWindow}`
     }
-    return this.#jsonUntilStart
+    return earlier === undefined ? this.#jsonUntilStart : `${this.json},"windows":[${earlier},${this.#jsonOfWindow}`
   }
 }
+
+const WINDOW_WITHOUT_NAME = '{"from":'
 
 export const NO_COUNTERS: Counters = { keys: [], values: [] }
 

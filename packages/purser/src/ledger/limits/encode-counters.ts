@@ -9,9 +9,9 @@ import { type CounterKey, type Counters, FROM, NAME, REST, type Rest, USED, VALU
 export function encodeCounters(counters: Counters): string {
   const encoder = new CountersEncoder(counters)
   const { length } = counters.keys
-  let json = length === 0 ? '' : encoder.encodeAt(0)
-  for (let index = 1; index < length; index++) json += `,${encoder.encodeAt(index)}`
-  return `[${json}]`
+  const texts = new Array<string>(length)
+  for (let index = 0; index < length; index++) texts[index] = encoder.encodeAt(index)
+  return `[${texts.join()}]`
 }
 
 class CountersEncoder {
@@ -40,23 +40,17 @@ class CountersEncoder {
       const earlier = rest?.parts === undefined ? '' : `${rest.parts.json},`
       return `${key.json},"parts":[${earlier}${from},${used}]${encodeMarks(rest)}}`
     }
-    const window = `${key.jsonUntilStart(name)}${this.#encodeStart(from)},"used":${used}`
-    return rest === undefined
-      ? `${key.jsonUntilWindows}${window}}]}`
-      : `${key.jsonUntilWindows}${encodeEarlier(rest)}${window}${encodeMeasured(rest)}}]${encodeLists(rest)}}`
+    const window = `${key.jsonUntilStart(name, rest?.earlier?.json)}${this.#untilUsed(from)}${used}`
+    return rest === undefined ? `${window}}]}` : `${window}${encodeMeasured(rest)}}]${encodeLists(rest)}}`
   }
 
-  #encodeStart(from: number): string {
+  #untilUsed(from: number): string {
     if (from !== this.#from) {
       this.#from = from
-      this.#fromText = String(from)
+      this.#fromText = `${from},"used":`
     }
     return this.#fromText
   }
-}
-
-function encodeEarlier({ earlier }: Rest): string {
-  return earlier === undefined ? '' : `${earlier.json},`
 }
 
 function encodeMeasured({ inputTokens, outputTokens, reported }: Rest): string {

@@ -157,6 +157,37 @@ describe('prices', () => {
     assert.equal(prices.costOf('local/tiny', { inputTokens: 1_000, outputTokens: 0 }), 500)
   })
 
+  it('are exact for large counts and prices', () => {
+    const count = fc.oneof(fc.nat(10_000), fc.integer({ min: 0, max: 1_000_000_000_000 }))
+    const price = fc.oneof(
+      fc.constantFrom('0', '0.000000001', '1.25', '10', '9007199.254740993', '123456789012.5'),
+      fc.nat(1_000_000).map((millionths) => formatMoney(millionths * 1_000)),
+    )
+    fc.assert(
+      fc.property(
+        fc.tuple(price, price, price, price, price),
+        fc.tuple(count, count, count, count),
+        (texts, counts) => {
+          const [input, output, cachedInput, cacheWrite, request] = texts
+          const [uncached, cachedTokens, cacheWriteTokens, outputTokens] = counts
+          const { costOf } = createPrices({ '*': { input, output, cachedInput, cacheWrite, request } })
+          const inputTokens = uncached + cachedTokens + cacheWriteTokens
+          const [i, o, c, w, r] = texts.map((text) => BigInt(parseMoney(text, { name: 'price' }))) as [
+            bigint,
+            bigint,
+            bigint,
+            bigint,
+            bigint,
+          ]
+          const [n, k, m, out] = counts.map(BigInt) as [bigint, bigint, bigint, bigint]
+          const expected = r + (n * i + k * c + m * w + out * o + 500_000n) / 1_000_000n
+          assert.equal(costOf('a/b', { inputTokens, outputTokens, cachedTokens, cacheWriteTokens }), toAmount(expected))
+        },
+      ),
+      { seed, numRuns: 500 },
+    )
+  })
+
   it('are checked', () => {
     for (const price of [{}, { input: '1' }, { input: '1', output: 'x' }, { input: '1', output: '1', cached: '1' }])
       assert.throws(() => createPrices({ 'a/b': price as never }), { code: 'option_invalid' })
