@@ -32,4 +32,6 @@ export interface CounterDraft extends CounterUse {
   counter: Counter
   /** Adds tokens to those measured in the newest window. */
   measure(inputTokens: number, outputTokens: number): void
+  /** Begins a part of a sliding window after the newest one, and drops the first items of `earlierParts`. */
+  beginPart(part: Pick<CounterDraft, 'used'> & { readonly from: number }, dropped: number): void
 }

@@ -10,6 +10,7 @@ import {
   packCounter,
   REST,
   type Rest,
+  StoredList,
   shareKeys,
   USED,
   unpackCounter,
@@ -19,7 +20,7 @@ import {
 
 /** Counters of rules that do not apply at present, such as those of another plan, are dropped beyond this number. */
 const MAX_COUNTERS = 48
-const NO_PARTS: readonly Amount[] = []
+const NO_PARTS = new StoredList<Amount>([])
 const NO_RULE: CountingRule = { name: '', counts: '' }
 
 /** The counters of one user while a decision changes them: one at a time, that of the rule that was selected last. */
@@ -68,7 +69,7 @@ export class CountersDraft implements CounterDraft {
   }
 
   get earlierParts(): readonly Amount[] {
-    return (this.#get(REST) as Rest | undefined)?.parts?.items ?? NO_PARTS
+    return ((this.#get(REST) as Rest | undefined)?.parts ?? NO_PARTS).items
   }
 
   measure(inputTokens: number, outputTokens: number): void {
@@ -78,6 +79,14 @@ export class CountersDraft implements CounterDraft {
       inputTokens: (rest.inputTokens ?? 0) + inputTokens,
       outputTokens: (rest.outputTokens ?? 0) + outputTokens,
     })
+  }
+
+  beginPart({ from, used }: { readonly from: number; readonly used: Amount }, dropped: number): void {
+    const rest = (this.#get(REST) as Rest | undefined) ?? NO_REST
+    const newest = [this.from ?? 0, this.used]
+    this.#set(REST, { ...rest, parts: (rest.parts ?? NO_PARTS).shift(dropped, newest) })
+    this.#set(FROM, from)
+    this.#set(USED, used)
   }
 
   get counter(): Counter {

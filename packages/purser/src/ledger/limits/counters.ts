@@ -51,9 +51,24 @@ export class StoredList<Item> {
 
   /** Without brackets. */
   get json(): string {
-    this.#json ??= JSON.stringify(this.items).slice(1, -1)
+    this.#json ??= itemsJson(this.items)
     return this.#json
   }
+
+  /** The list without its first items, and with others after the last one. Its JSON is made from that of this list. */
+  shift(dropped: number, added: readonly Item[]): StoredList<Item> {
+    const { items } = this
+    const list = new StoredList(dropped === 0 ? items.concat(added) : items.slice(dropped).concat(added))
+    if (this.#json !== undefined && dropped < items.length) {
+      const start = dropped === 0 ? 0 : itemsJson(items.slice(0, dropped)).length + 1
+      list.#json = `${this.#json.slice(start)},${itemsJson(added)}`
+    }
+    return list
+  }
+}
+
+function itemsJson(items: readonly unknown[]): string {
+  return JSON.stringify(items).slice(1, -1)
 }
 
 /** What a counter counts, and how it is stored up to where users differ. */

@@ -64,23 +64,25 @@ export function userDay({ state, timeZone }: UserZone, at: number): Pick<Day, 'd
   return { date, end: Date.parse(effectiveAt) }
 }
 
-/** The periods of one rule. The last one that was found is cached. */
+/** The periods of one rule. The last one that was found is cached, of users without a zone of their own one for all. */
 export class Periods {
   readonly #calendar: Calendar
   #latest: LatestPeriod | undefined
+  readonly #latestOf = new WeakMap<ZoneState, LatestPeriod>()
 
   constructor(calendar: Calendar) {
     this.#calendar = calendar
   }
 
   at(zone: UserZone, at: number): Period {
-    // Of users without a zone of their own, which are most: their periods are the same.
-    if (zone.state !== null) return findPeriod(this.#calendar, zone, at)
-    const latest = this.#latest
-    if (latest?.timeZone === zone.timeZone && at >= latest.from && at < latest.period.end) return latest.period
-    const period = findPeriod(this.#calendar, zone, at)
-    this.#latest = { timeZone: zone.timeZone, from: at, period }
-    return period
+    const { state, timeZone } = zone
+    const latest = state === null ? this.#latest : this.#latestOf.get(state)
+    if (latest?.timeZone === timeZone && at >= latest.from && at < latest.period.end) return latest.period
+    const found: LatestPeriod = { timeZone, from: at, period: findPeriod(this.#calendar, zone, at) }
+    if (state === null) this.#latest = found
+    // Until a change of zone counts, its periods are not yet those that they will be.
+    else if (state.effectiveAt === null || at >= Date.parse(state.effectiveAt)) this.#latestOf.set(state, found)
+    return found.period
   }
 
   /** The end of a named period as seen at an instant, epoch ms. */

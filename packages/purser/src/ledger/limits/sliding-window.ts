@@ -75,13 +75,20 @@ export class SlidingWindow implements RuleWindow {
     return this.usedIn(use, clock)
   }
 
-  #add(use: CounterDraft, { instant, amount, isRefund }: CountAt, clock: Clock): void {
+  #add(use: CounterDraft, change: CountAt, clock: Clock): void {
+    const { instant, amount, isRefund } = change
     if (amount === 0) return
+    const { name, from } = use
     const second = this.#startOf(instant) / 1_000
-    if (use.name === PART && use.from === second) {
-      use.used = isRefund ? subtract(use.used, amount) : add(use.used, amount)
-      return
-    }
+    if (name !== PART || from === undefined || from > second) this.#addBetween(use, change, clock)
+    else if (from === second) use.used = isRefund ? subtract(use.used, amount) : add(use.used, amount)
+    else if (clock.anchors.length > 1) this.#addBetween(use, change, clock)
+    else if (!isRefund) use.beginPart({ from: second, used: amount }, this.#countLeading(use.earlierParts, clock))
+  }
+
+  /** Adds to a part before the newest one, or begins one. */
+  #addBetween(use: CounterDraft, { instant, amount, isRefund }: CountAt, clock: Clock): void {
+    const second = this.#startOf(instant) / 1_000
     const { counter } = use
     const parts = counter.parts ?? NO_PARTS
     let index = parts.length
@@ -148,6 +155,14 @@ export class SlidingWindow implements RuleWindow {
     let index = parts.length
     while (index > 0 && (parts[index - 2] as number) >= oldest) index -= 2
     return index
+  }
+
+  /** The length of the list of parts before the first one that counts now, or at the one instant to which the clock may return. */
+  #countLeading(parts: readonly Amount[], { at, anchors }: Clock): number {
+    const oldest = this.#oldestCounting(Math.min(at, ...anchors)) / 1_000
+    let length = 0
+    while (length < parts.length && (parts[length] as number) < oldest) length += 2
+    return length
   }
 
   /** Drops the parts that count neither now nor at an instant to which the clock may return. */

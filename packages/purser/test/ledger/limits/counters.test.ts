@@ -36,7 +36,10 @@ const counter: fc.Arbitrary<Counter> = fc.record(
     name: fc.constantFrom('daily', 'tokens', 'a "quoted" name', 'week'),
     of: fc.constantFrom('turns day', 'tokens week ["openai/*"]', 'cost total'),
     windows: fc.array(window, { minLength: 1, maxLength: 3 }),
-    parts: fc.array(amount, { maxLength: 4 }),
+    parts: fc.oneof(
+      fc.array(amount, { maxLength: 4 }),
+      fc.array(fc.tuple(fc.nat(), amount), { minLength: 1, maxLength: 4 }).map((pairs) => pairs.flat()),
+    ),
     marks: fc.array(mark, { minLength: 1, maxLength: 2 }),
   },
   { requiredKeys: ['name', 'of'], noNullPrototype: true },
@@ -77,6 +80,7 @@ describe('counters in memory', () => {
       fc.record({ type: fc.constant('set' as const), counter }),
       fc.record({ type: fc.constant('use' as const), counter, amount }),
       fc.record({ type: fc.constant('measure' as const), counter, tokens: fc.nat() }),
+      fc.record({ type: fc.constant('part' as const), counter, amount, dropped: fc.nat(2), isEncoded: fc.boolean() }),
       fc.record({ type: fc.constant('read' as const), counter }),
       fc.record({ type: fc.constant('publish' as const) }),
     )
@@ -107,6 +111,16 @@ describe('counters in memory', () => {
           } else if (step.type === 'use' && hasNewest(stored)) {
             use.used = step.amount
             replace(withUsed(stored, step.amount))
+          } else if (step.type === 'part' && hasPart(stored)) {
+            const { parts } = stored
+            const from = (parts.at(-2) as number) + 1
+            // A JSON that was made before is continued.
+            if (step.isEncoded) encodeUsage({ v: 1, counters: draft.toCounters() })
+            const dropped = 2 * Math.min(step.dropped, parts.length / 2 - 1)
+            use.beginPart({ from, used: step.amount }, dropped)
+            replace({ ...stored, parts: [...parts.slice(dropped), from, step.amount] })
+            const text = encodeUsage({ v: 1, counters: draft.toCounters() })
+            assert.deepEqual(JSON.parse(text), { v: 1, counters: model })
           } else if (step.type === 'measure' && stored?.windows !== undefined) {
             use.measure(step.tokens, 1)
             const { inputTokens = 0, outputTokens = 0 } = stored.windows.at(-1) ?? {}
@@ -187,6 +201,10 @@ function newestOf({
 
 function hasNewest(counter: Counter | undefined): counter is Counter {
   return newestIn(counter).from !== undefined
+}
+
+function hasPart(counter: Counter | undefined): counter is Counter & { readonly parts: readonly Amount[] } {
+  return newestIn(counter).name === null
 }
 
 function withUsed(counter: Counter, used: Amount): Counter {
