@@ -100,7 +100,7 @@ function multiply(price: Price, [uncached, cached, written, outputTokens]: Count
   if (typeof input === 'string' || typeof output === 'string') return undefined
   if (typeof cachedInput === 'string' || typeof cacheWrite === 'string') return undefined
   const sum = uncached * input + cached * cachedInput + written * cacheWrite + outputTokens * output
-  // No summand is negative: a sum below has only exact summands.
+  // No term is negative, so a sum below has only exact terms.
   return sum <= Number.MAX_SAFE_INTEGER - MILLION ? sum : undefined
 }
 
