@@ -1,6 +1,6 @@
 import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { ChatRequest, Usage } from './chat.ts'
-import type { ChunkBatches } from './chunk-batches.ts'
+import type { BatchSource } from './chunk-batches.ts'
 
 /** One model of one provider with one user's credentials: the driven port that turns call. */
 export interface ChatModel {
@@ -54,4 +54,4 @@ export type ChatAnswer =
    * Each text is one line. Ends after the last chunk of a complete answer, without `[DONE]`; throws if the answer was cut. After the first
    * chunk there may be comments (`isComment`): signs of life of an upstream that has no chunk yet.
    */
-  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string> & Partial<Pick<ChunkBatches, 'nextBatch'>> }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<string> & BatchSource }

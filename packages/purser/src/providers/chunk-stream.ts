@@ -1,4 +1,4 @@
-import type { ChunkBatches } from '../openai/chunk-batches.ts'
+import type { ChunkBatches, TakeEvents } from '../openai/chunk-batches.ts'
 import { type ChunkBatch, textsOf } from '../openai/chunk-events.ts'
 import { isComment } from '../openai/sse.ts'
 import type { ChunkTimeouts } from './chunk-timeouts.ts'
@@ -7,6 +7,8 @@ import type { ChunkTimeouts } from './chunk-timeouts.ts'
 export interface ChunkSource {
   /** The next chunks, none or more, or a single comment; undefined after the end of a complete answer. Rejects when it failed or was cut. */
   next(): Promise<ChunkBatch | undefined>
+  /** As in `ChunkBatches`, while `next` is pending. */
+  offer?(take: TakeEvents): void
   /** Stops the upstream call. */
   cancel(reason: unknown): void
 }
@@ -19,7 +21,7 @@ export interface ChunkStreamDeps {
 }
 
 /** The chunks of an answer, one by one, for one reader. */
-export interface ChunkStream extends AsyncIterableIterator<string>, Pick<ChunkBatches, 'nextBatch'> {
+export interface ChunkStream extends AsyncIterableIterator<string>, Pick<ChunkBatches, 'nextBatch' | 'offer'> {
   /** Resolves when the first chunk has arrived; rejects when the answer failed before it. */
   start(): Promise<void>
 }
@@ -86,6 +88,14 @@ export function createChunkStream({ source, timeouts, mapError }: ChunkStreamDep
       }
       if (state === 'failed') throw failure
       return undefined
+    },
+    offer(take) {
+      source.offer?.((events) => {
+        if (!take(events)) return false
+        timeouts.stopWaiting()
+        timeouts.startWaiting()
+        return true
+      })
     },
     async return() {
       buffer = []

@@ -225,6 +225,17 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     return batch
   }
 
+  offer(take: (bytes: Buffer) => boolean): void {
+    this.#batches ??= batchesOf(chunksOf(this.#answer))
+    this.#batches.offer?.((events) => {
+      const shown = events.rewriteHead(this.#rewriteHead)
+      if (shown === undefined || !take(shown.bytes)) return false
+      this.#deliveredTokens += events.tokens
+      this.#hasDelivered = true
+      return true
+    })
+  }
+
   /** The completion: the upstream's own text, or made from its chunks. */
   wholeText(): string | Promise<string> {
     const answer = this.#answer

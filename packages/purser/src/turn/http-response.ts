@@ -97,6 +97,8 @@ export interface ReadableAnswer {
   texts(): AsyncGenerator<string>
   /** The same chunks: those that have arrived, at least one; undefined after the last. */
   nextBatch(): Promise<ChunkBatch | undefined>
+  /** From now on, chunks that arrive while `nextBatch` is pending are offered to `take` as bytes first, as in `ChunkBatches`. */
+  offer(take: (bytes: Buffer) => boolean): void
   /** The answer as one text. The turn ends with `complete`. */
   wholeText(): string | Promise<string>
   /** The answer was delivered. */
@@ -138,6 +140,12 @@ export async function pipeAnswer(
   }
   response.on('close', onClose)
   answer.onReaderTimeout(() => response.destroy())
+  // Most chunks take this way, on which no promise is made and nothing is kept for them.
+  answer.offer((bytes) => {
+    if (response.destroyed || response.writableEnded || response.writableNeedDrain) return false
+    response.write(bytes)
+    return true
+  })
   try {
     for (let batch = await answer.nextBatch(); batch !== undefined; batch = await answer.nextBatch()) {
       if (response.destroyed) return

@@ -13,17 +13,46 @@ printSeed('chunks that pass as bytes')
 
 const DONE = Buffer.from('data: [DONE]\n\n')
 
+interface ReadOptions {
+  readonly maxEventBytes?: number
+  /** Whether what is offered is taken, in turn; then again from the first. */
+  readonly takes?: readonly boolean[]
+}
+
 /** Reads a stream that arrives in these pieces. */
-async function readAll(reads: readonly Buffer[], maxEventBytes = 10_000): Promise<(string | ChunkEvents)[]> {
+async function readAll(
+  reads: readonly Buffer[],
+  { maxEventBytes = 10_000, takes = [false] }: ReadOptions = {},
+): Promise<(string | ChunkEvents)[]> {
   const pending = [...reads]
+  const pieces: (string | ChunkEvents)[] = []
+  let offered = 0
+  let take = (_: Buffer): boolean => false
+  async function read(): Promise<Buffer | undefined> {
+    let next = pending.shift()
+    while (next !== undefined && take(next)) next = pending.shift()
+    return next
+  }
   const source = createSseChunkSource({
     provider: 'p',
     maxEventBytes,
     createId: () => 'id',
     createError: (error) => new PurserError('upstream_failed', String(error)),
-    body: { read: async () => pending.shift(), cancel: () => {}, discard: () => {}, limitTo: () => {} },
+    body: {
+      read,
+      offer: (to) => {
+        take = to
+      },
+      cancel: () => {},
+      discard: () => {},
+      limitTo: () => {},
+    },
   })
-  const pieces: (string | ChunkEvents)[] = []
+  source.offer?.((events) => {
+    const isTaken = takes[offered++ % takes.length] === true
+    if (isTaken) pieces.push(events)
+    return isTaken
+  })
   for (let batch = await source.next(); batch !== undefined; batch = await source.next()) pieces.push(...batch)
   return pieces
 }
@@ -62,11 +91,12 @@ const answer = fc.record({
   cuts: fc.array(fc.nat(3_000), { maxLength: 8 }),
   lineEnd: fc.constantFrom('\n', '\n', '\n', '\r\n'),
   between: fc.constantFrom('', '', '', ': ping\n\n', 'event: ping\n'),
+  takes: fc.array(fc.boolean(), { minLength: 1, maxLength: 4 }),
 })
 
 test('chunks are the same whether they pass as bytes or are parsed, wherever the network cuts them', async () => {
   await fc.assert(
-    fc.asyncProperty(answer, async ({ chunks, head, cuts, lineEnd, between }) => {
+    fc.asyncProperty(answer, async ({ chunks, head, cuts, lineEnd, between, takes }) => {
       const sent = chunks.map((members, index) => JSON.stringify({ ...head(index), ...members }))
       // In this form, no event passes as bytes.
       const texts = textsOf(await readAll([...sent.map((text) => Buffer.from(`data:${text}\n\n`)), DONE]))
@@ -75,6 +105,7 @@ test('chunks are the same whether they pass as bytes or are parsed, wherever the
       const ends = [...new Set(cuts.map((cut) => Math.min(cut, stream.length)))].sort((one, other) => one - other)
       const read = await readAll(
         [...ends, stream.length].map((end, index) => stream.subarray(ends[index - 1] ?? 0, end)),
+        { takes },
       )
       const shown = read.filter((piece) => typeof piece !== 'string' || !piece.startsWith(':'))
       assert.deepEqual(textsOf(shown), texts)
@@ -108,8 +139,23 @@ test('events that arrive together behind a known chunk pass as one piece', async
   ])
 })
 
+test('whole events of the known shape are offered before they are read, and nothing else is', async () => {
+  const cut = eventOf('c')
+  const usage = Buffer.from(formatChunk(textOf('d').replace('"model"', '"usage":{"prompt_tokens":1},"model"')))
+  const reads = [eventOf('a'), eventOf('b'), cut.subarray(0, 9), cut.subarray(9), Buffer.concat([eventOf('e'), DONE])]
+  const read = await readAll([...reads.slice(0, 4), usage, ...reads.slice(4)], { takes: [true] })
+  const bytes = read.map((piece) => (piece instanceof ChunkEvents ? piece.bytes.toString() : piece))
+  assert.deepEqual(bytes.slice(0, 3), [textOf('a'), eventOf('b').toString(), textOf('c')])
+  assert.deepEqual(
+    textsOf(read).map((text) => JSON.parse(text).choices[0].delta.content),
+    ['a', 'b', 'c', 'd', 'e'],
+  )
+})
+
 test('bytes that are not UTF-8, and events that are too large, do not pass', async () => {
   const invalid = Buffer.from(eventOf('@').map((byte) => (byte === 0x40 ? 0xff : byte)))
   assert.equal((await readAll([eventOf('a'), invalid, DONE])).at(1), textOf('\ufffd'))
-  await assert.rejects(readAll([eventOf('a'), eventOf('b'.repeat(200)), DONE], 200), { code: 'upstream_failed' })
+  await assert.rejects(readAll([eventOf('a'), eventOf('b'.repeat(200)), DONE], { maxEventBytes: 200 }), {
+    code: 'upstream_failed',
+  })
 })

@@ -70,7 +70,8 @@ export function createSqliteStore(deps: SqliteDeps): Store {
   const events = prepareEvents(main.connection)
   const local = createLocalBus()
   const reader = createReader(main.path)
-  const changes = createChangePoller(writer, local, (namespace) => events.position(namespace) ?? 0)
+  const newestPosition = (namespace: string): number => events.position(namespace) ?? 0
+  const changes = createChangePoller({ main, writer, local, newestPosition })
   const messages = createMessageQueue({ cache, writer: cacheWriter, local, origin: effects.randomId() })
   const fallback = createCacheFallback(cacheWriter)
   const meta = createSqliteMeta(main, writer)

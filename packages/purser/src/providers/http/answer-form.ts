@@ -66,6 +66,10 @@ class BodyBehind implements ByteReader {
     return first
   }
 
+  offer(take: (bytes: Buffer) => boolean): void {
+    this.#body.offer?.(take)
+  }
+
   cancel(reason: unknown): void {
     this.#first = undefined
     this.#body.cancel(reason)

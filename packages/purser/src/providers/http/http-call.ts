@@ -23,6 +23,8 @@ export interface ByteReader {
    * cancelled.
    */
   read(): Buffer | undefined | Promise<Buffer | undefined>
+  /** From now on, bytes that arrive while a read is pending are offered to `take` first. What it takes (true) is not read. */
+  offer?(take: (bytes: Buffer) => boolean): void
   /** Aborts the call and closes its socket, if it has not ended; a pending read rejects with the reason. */
   cancel(reason: unknown): void
   /** Drops the rest of the body. It may still arrive for a moment, so that the socket can be reused. */
@@ -60,6 +62,7 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
   #bufferedBytes = 0
   #receivedBytes = 0
   #pendingRead: PromiseWithResolvers<Buffer | undefined> | undefined
+  #take: ((bytes: Buffer) => boolean) | undefined
   #hasEnded = false
   #failure: { readonly reason: unknown } | undefined
   #cancelDiscardTimer: (() => void) | undefined
@@ -88,6 +91,10 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     if (this.#hasEnded) return undefined
     this.#pendingRead = Promise.withResolvers()
     return this.#pendingRead.promise
+  }
+
+  offer(take: (bytes: Buffer) => boolean): void {
+    this.#take = take
   }
 
   cancel(reason: unknown): void {
@@ -123,6 +130,7 @@ export class HttpCall implements ByteReader, Dispatcher.DispatchHandler {
     this.#receivedBytes += bytes.length
     if (this.#receivedBytes > this.#maxBytes) this.cancel(tooLarge(this.#maxBytes))
     else if (this.#pendingRead !== undefined) {
+      if (this.#take?.(bytes) === true) return
       this.#pendingRead.resolve(bytes)
       this.#pendingRead = undefined
     } else {

@@ -79,12 +79,15 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
     return bytes.subarray(cut)
   }
 
+  function canPass(): boolean {
+    return parser.isBetweenEvents && waiting.length === 0 && !reader.hasEnded
+  }
+
   function read(bytes: Buffer): ChunkBatch | Promise<ChunkBatch> {
     const pieces: Pieces = []
     hasEvents = false
     let rest = parser.isBetweenEvents ? bytes : completeEvent(bytes, pieces)
-    const canPass = parser.isBetweenEvents && waiting.length === 0 && !reader.hasEnded
-    if (canPass) rest = reader.pass(rest, pieces)
+    if (canPass()) rest = reader.pass(rest, pieces)
     parse(rest, pieces)
     return waiting.length > 0 ? readWaiting(pieces) : complete(pieces)
   }
@@ -104,6 +107,12 @@ export function createSseChunkSource(deps: SseChunkSourceDeps): ChunkSource {
       if (bytes !== undefined) return read(bytes)
       const rest = parser.end()
       return reader.end(rest, rest !== undefined && isLarge(rest) ? await parseInSteps(rest) : undefined)
+    },
+    offer(take) {
+      body.offer?.((bytes) => {
+        const events = canPass() ? reader.findEvents(bytes) : undefined
+        return events !== undefined && reader.isPlain && events.bytes.length === bytes.length && take(events)
+      })
     },
     cancel: (reason) => body.cancel(reason),
   }
@@ -149,11 +158,22 @@ class EventReader {
     return this.isDone || this.failure !== undefined
   }
 
-  /**
-   * Adds the chunks of the known shape with which bytes begin, as far as they are whole events, each with one line of data.
-   * Returns the rest of the bytes.
-   */
+  /** Whether chunks of the known shape pass as they are. */
+  get isPlain(): boolean {
+    return this.#shape.isPlain
+  }
+
+  /** Adds the chunks of the known shape with which bytes begin, and returns the rest of the bytes. */
   pass(bytes: Buffer, pieces: Pieces): Buffer {
+    const events = this.findEvents(bytes)
+    if (events === undefined) return bytes
+    if (this.isPlain) pieces.push(events)
+    else pieces.push(...events.texts)
+    return bytes.subarray(events.bytes.length)
+  }
+
+  /** The chunks of the known shape with which bytes begin, as far as they are whole events, each with one line of data. */
+  findEvents(bytes: Buffer): ChunkEvents | undefined {
     const shape = this.#shape
     const text = bytes.toString('latin1')
     const starts: number[] = []
@@ -168,11 +188,8 @@ class EventReader {
       end = chunkEnd + END_OF_EVENT.length
     }
     const passed = end === bytes.length ? bytes : bytes.subarray(0, end)
-    if (end === 0 || !isUtf8(passed)) return bytes
-    const events = new ChunkEvents({ bytes: passed, starts, head: shape.head, tokens })
-    if (shape.isPlain) pieces.push(events)
-    else pieces.push(...events.texts)
-    return bytes.subarray(end)
+    if (end === 0 || !isUtf8(passed)) return undefined
+    return new ChunkEvents({ bytes: passed, starts, head: shape.head, tokens })
   }
 
   /** The chunks up to the event that ends or fails the answer. `parsed`: of a single event. */

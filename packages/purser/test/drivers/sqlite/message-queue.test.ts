@@ -67,21 +67,30 @@ test('messages dropped unread are a gap for their receivers, and not for their s
   await Promise.all([writing.close(), reading.close()])
 })
 
-test('the change poller reports commits of other connections once, and own commits never', async () => {
+test('the change poller reports commits of other connections once, own commits never, and asks only after a commit', async () => {
   const path = temporaryPath()
-  const [own, other] = [await open(path), await open(path)]
+  const [own, other, main] = [await open(path), await open(path), await open(path)]
   migrate(own.connection)
   const calls = createWriterCalls(own)
   const local = createLocalBus()
   const received: unknown[] = []
   local.subscribe((message) => received.push(message))
   let position = 0
-  const changes = createChangePoller(createInProcessWorker(calls), local, () => position)
+  let asked = 0
+  const hasForeignCommits = (): boolean => {
+    asked++
+    return calls.hasForeignCommits()
+  }
+  const writer = createInProcessWorker({ ...calls, hasForeignCommits })
+  const changes = createChangePoller({ main, writer, local, newestPosition: () => position })
   await changes.poll()
   changes.watch('n')
   await calls.compareAndSetMeta('a', undefined, 'b')
   await changes.poll()
   assert.deepEqual(received, [])
+  assert.equal(asked, 2)
+  for (let poll = 0; poll < 3; poll++) await changes.poll()
+  assert.equal(asked, 2)
   const otherCalls = createWriterCalls(other)
   await otherCalls.compareAndSetMeta('a', 'b', 'c')
   await changes.poll()
@@ -94,7 +103,7 @@ test('the change poller reports commits of other connections once, and own commi
     { topic: 'user', namespace: 'n' },
     { topic: 'events', namespace: 'n' },
   ])
-  await Promise.all([own.close(), other.close()])
+  await Promise.all([own.close(), other.close(), main.close()])
 })
 
 test('a process does not receive its own messages from the queue', async () => {

@@ -1,8 +1,10 @@
 import type { LocalBus } from '../../local-bus.ts'
+import type { Database } from '../database.ts'
 import type { Writer } from '../worker/threads.ts'
 
 /*
- * Finds commits of other processes. Their rows are unknown, so all users of the watched namespaces count as changed.
+ * Finds commits of other processes. Their rows are unknown, so all users of the watched namespaces count as changed. A
+ * connection that only reads sees that there were commits; whether they were this process's own, only the writer can tell.
  */
 
 export interface ChangePoller {
@@ -12,18 +14,28 @@ export interface ChangePoller {
   poll(): Promise<void>
 }
 
-export function createChangePoller(
-  writer: Writer,
-  local: LocalBus,
-  newestPosition: (namespace: string) => number,
-): ChangePoller {
+export interface ChangePollerDeps {
+  /** A connection that does not write. */
+  readonly main: Database
+  readonly writer: Pick<Writer, 'call'>
+  readonly local: LocalBus
+  readonly newestPosition: (namespace: string) => number
+}
+
+export function createChangePoller({ main, writer, local, newestPosition }: ChangePollerDeps): ChangePoller {
   const positions = new Map<string, number>()
+  const dataVersion = main.prepare('PRAGMA data_version')
+  let lastVersion: unknown
   return {
     watch(namespace) {
       if (!positions.has(namespace)) positions.set(namespace, newestPosition(namespace))
     },
     async poll() {
-      if (!(await writer.call('hasForeignCommits'))) return
+      const version = dataVersion.get()?.data_version
+      if (version === lastVersion) return
+      const isForeign = await writer.call('hasForeignCommits')
+      lastVersion = version
+      if (!isForeign) return
       for (const [namespace, known] of positions) {
         const position = newestPosition(namespace)
         positions.set(namespace, position)
