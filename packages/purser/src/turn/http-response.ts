@@ -11,7 +11,7 @@ import { DONE_EVENT, formatChunk } from '../openai/sse.ts'
 import type { Settings } from '../runtime/api.ts'
 import { readerTimedOut } from './reader-watch.ts'
 
-type HeaderFields = Readonly<Record<string, string>>
+export type HeaderFields = Readonly<Record<string, string>>
 
 export const EVENT_STREAM: HeaderFields = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -155,12 +155,17 @@ export async function pipeAnswer(
     response.end(DONE_EVENT)
   } catch (error) {
     if (response.destroyed) return
-    const requestId = more['x-request-id'] ?? response.getHeader('x-request-id')
-    response.end(errorFrame(error, typeof requestId === 'string' ? requestId : undefined))
+    response.end(errorFrame(error, requestIdOf(response, more)))
   } finally {
     response.off('close', onClose)
     answer.end()
   }
+}
+
+/** The id that a response names: in the headers that were written with it, or set before. */
+export function requestIdOf(response: ServerResponse, more: HeaderFields): string | undefined {
+  const requestId = more['x-request-id'] ?? response.getHeader('x-request-id')
+  return typeof requestId === 'string' ? requestId : undefined
 }
 
 function writeHead(answer: ReadableAnswer, response: ServerResponse, headers: HeaderFields): void {

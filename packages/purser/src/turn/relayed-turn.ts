@@ -14,7 +14,7 @@ import { hasUsage } from '../openai/sniff-chunk.ts'
 import { ToolCalls } from '../openai/tool-calls.ts'
 import type { Settings } from '../runtime/api.ts'
 import type { EndpointCall } from './endpoint-call.ts'
-import { answerHeaders, drained } from './http-response.ts'
+import { answerHeaders, drained, type HeaderFields, requestIdOf } from './http-response.ts'
 import { chooseLimit } from './options.ts'
 import { ReaderWatch } from './reader-watch.ts'
 import type { TurnRequest } from './turn-request.ts'
@@ -79,11 +79,14 @@ export class RelayedTurn implements AsyncDisposable {
   /**
    * Writes the answer to a Node response at the reader's pace, until the reader leaves. Rejects when the answer breaks
    * before a header was sent; a stream that breaks later ends with an error frame, any other answer is cut.
+   *
+   * @param more headers beside those of the answer
    */
-  async pipe(response: ServerResponse): Promise<void> {
-    if (this.#isEvents) await this.#pipeEvents(response)
-    else if (/\bjson\b/i.test(this.#answer.contentType)) await this.#pipeJson(response)
-    else await this.#pipeBytes(response)
+  async pipe(response: ServerResponse, more: HeaderFields = {}): Promise<void> {
+    const headers = { ...more, ...this.headers }
+    if (this.#isEvents) await this.#pipeEvents(response, headers)
+    else if (/\bjson\b/i.test(this.#answer.contentType)) await this.#pipeJson(response, headers)
+    else await this.#pipeBytes(response, headers)
   }
 
   async cancel(): Promise<void> {
@@ -94,12 +97,12 @@ export class RelayedTurn implements AsyncDisposable {
     await this.cancel()
   }
 
-  async #pipeJson(response: ServerResponse): Promise<void> {
+  async #pipeJson(response: ServerResponse, headers: HeaderFields): Promise<void> {
     const body = await this.#readJson().catch((error: unknown) => {
       this.#run.giveBack(error)
       throw error
     })
-    response.writeHead(200, { ...this.headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
+    response.writeHead(200, { ...headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
     this.#end('completed')
   }
 
@@ -111,18 +114,15 @@ export class RelayedTurn implements AsyncDisposable {
     return this.#finish(text)
   }
 
-  async #pipeBytes(response: ServerResponse): Promise<void> {
-    response.writeHead(200, this.headers)
+  async #pipeBytes(response: ServerResponse, headers: HeaderFields): Promise<void> {
+    response.writeHead(200, headers)
     await this.#write(response, this.#answer.bytes, () => response.destroy())
   }
 
-  async #pipeEvents(response: ServerResponse): Promise<void> {
-    response.writeHead(200, this.headers)
+  async #pipeEvents(response: ServerResponse, headers: HeaderFields): Promise<void> {
+    response.writeHead(200, headers)
     await this.#write(response, this.#frames(), (error) => {
-      const requestId = response.getHeader('x-request-id')
-      const { error: body } = toErrorResponse(error, {
-        requestId: typeof requestId === 'string' ? requestId : undefined,
-      }).body
+      const { error: body } = toErrorResponse(error, { requestId: requestIdOf(response, headers) }).body
       response.end(this.#call.formatError(body))
     })
   }

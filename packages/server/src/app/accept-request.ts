@@ -29,7 +29,7 @@ export function acceptRequest(
   const { raw } = request
   limitBody(request, response, effects)
   response.on('timeout', closeUnreadResponse)
-  rejectRepeatedHeaders(raw.rawHeaders)
+  rejectRepeatedHeaders(raw)
   const unmet = unknownExpectation(raw)
   if (unmet !== undefined) return unmet
   // Requests on connections that are still open are rejected while the server drains.

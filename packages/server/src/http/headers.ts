@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { HttpError } from '../app/errors.ts'
 
 /**
@@ -37,9 +37,10 @@ const SINGLE_HEADERS: ReadonlySet<string> = new Set([
 
 /**
  * Throws 400 for a repeated header of those. Of some, Node takes the first; others it joins to the name of a third user;
- * a proxy before this server may take the last. `rawHeaders` are names and values in turn.
+ * a proxy before this server may take the last.
  */
-export function rejectRepeatedHeaders(rawHeaders: readonly string[]): void {
+export function rejectRepeatedHeaders({ headers, rawHeaders }: IncomingMessage): void {
+  if (2 * countFields(headers) === rawHeaders.length) return
   const seen: string[] = []
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] as string).toLowerCase()
@@ -49,6 +50,12 @@ export function rejectRepeatedHeaders(rawHeaders: readonly string[]): void {
     }
     seen.push(name)
   }
+}
+
+function countFields(headers: IncomingHttpHeaders): number {
+  let count = 0
+  for (const _ in headers) count++
+  return count
 }
 
 /** Encodes text as a header value that `getHeader` decodes. */

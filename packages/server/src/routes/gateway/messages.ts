@@ -8,7 +8,6 @@ import { invalidRequest } from '../../formats/unsupported-parameter.ts'
 import { pipeTranslated } from './pipe-translated.ts'
 import { registerTurnRoute } from './register-turn-route.ts'
 import { serveRelayed } from './relayed.ts'
-import { setHeaders } from './run-turn.ts'
 import type { ServedTurn } from './turn-route.ts'
 
 const MESSAGES_REQUEST = {
@@ -38,7 +37,7 @@ export function registerMessagesRoutes(app: FastifyInstance, context: AppContext
       const writer = new MessageWriter({ id, model: modelOf(body) ?? 'auto' })
       return {
         allowed: true,
-        pipe: (response, headers) => pipeTranslated(result.turn, writer, setHeaders(response, headers)),
+        pipe: (response, headers) => pipeTranslated(result.turn, writer, { response, headers }),
       }
     },
   })

@@ -6,6 +6,13 @@ import { type AnswerWriter, formatEvents } from '../../formats/answer-writer.ts'
 /** A turn that answers with a chat completion. */
 export type AnsweredTurn = Extract<EndpointTurn, { kind: 'answered' }>['turn']
 
+/** Where the answer is written. */
+export interface TranslatedResponse {
+  readonly response: ServerResponse
+  /** Of every response of this server. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
 const NO_STORE = { 'cache-control': 'private, no-store' } as const
 
 /**
@@ -15,21 +22,27 @@ const NO_STORE = { 'cache-control': 'private, no-store' } as const
 export async function pipeTranslated(
   turn: AnsweredTurn,
   writer: AnswerWriter,
-  response: ServerResponse,
+  { response, headers }: TranslatedResponse,
 ): Promise<void> {
-  if (turn.streams) return pipeEvents(turn, writer, response)
+  if (turn.streams) return pipeEvents(turn, writer, { response, headers })
   const completion = await turn.completion()
   for (const chunk of toChunks(completion)) writer.push(chunk)
   await writer.end()
   const text = await stringifyJson(writer.answer)
   const length = String(Buffer.byteLength(text))
   const type = 'application/json; charset=utf-8'
-  response.writeHead(200, { 'content-type': type, ...NO_STORE, ...turn.headers, 'content-length': length }).end(text)
+  const own = { 'content-type': type, ...NO_STORE, ...turn.headers, 'content-length': length }
+  response.writeHead(200, { ...headers, ...own }).end(text)
 }
 
-async function pipeEvents(turn: AnsweredTurn, writer: AnswerWriter, response: ServerResponse): Promise<void> {
+async function pipeEvents(
+  turn: AnsweredTurn,
+  writer: AnswerWriter,
+  { response, headers }: TranslatedResponse,
+): Promise<void> {
   const texts = turn.read()
   response.writeHead(200, {
+    ...headers,
     'content-type': 'text/event-stream; charset=utf-8',
     'x-accel-buffering': 'no',
     ...NO_STORE,
@@ -46,8 +59,7 @@ async function pipeEvents(turn: AnsweredTurn, writer: AnswerWriter, response: Se
     response.end()
   } catch (error) {
     if (response.destroyed) return
-    const requestId = response.getHeader('x-request-id')
-    const context = { requestId: typeof requestId === 'string' ? requestId : undefined }
+    const context = { requestId: headers['x-request-id'] }
     response.end(await formatEvents([writer.fail(toErrorResponse(error, context).body.error)]))
   }
 }

@@ -4,7 +4,6 @@ import type { AppContext } from '../../app/context.ts'
 import { createRelayedCall, RELAYED_ENDPOINTS } from '../../formats/relayed-endpoint.ts'
 import { parseBody } from '../../formats/request-body.ts'
 import { registerTurnRoute } from './register-turn-route.ts'
-import { setHeaders } from './run-turn.ts'
 import type { ServedTurn } from './turn-route.ts'
 
 const JSON_REQUEST = {
@@ -32,6 +31,5 @@ export function registerRelayedRoutes(app: FastifyInstance, context: AppContext)
 
 /** A turn that was refused, or whose answer is written as it is. */
 export function serveRelayed({ kind, turn }: EndpointTurn): ServedTurn {
-  if (kind === 'refused') return turn
-  return { allowed: true, pipe: (response, headers) => turn.pipe(setHeaders(response, headers)) }
+  return kind === 'refused' ? turn : { allowed: true, pipe: (response, headers) => turn.pipe(response, headers) }
 }

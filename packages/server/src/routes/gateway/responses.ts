@@ -9,7 +9,6 @@ import { openConversation } from './open-conversation.ts'
 import { type AnsweredTurn, pipeTranslated } from './pipe-translated.ts'
 import { registerTurnRoute } from './register-turn-route.ts'
 import { serveRelayed } from './relayed.ts'
-import { setHeaders } from './run-turn.ts'
 import type { ServedTurn } from './turn-route.ts'
 
 const RESPONSES_REQUEST = {
@@ -55,5 +54,5 @@ function serveTranslated(
       : (response: Fields) => conversation.keep?.(response, { incarnation }) ?? Promise.resolve(false)
   const header = { id, createdAt: now(), previousId, store: keep !== undefined }
   const writer = new ResponseWriter(body, header, { now, keep })
-  return { allowed: true, pipe: (response, headers) => pipeTranslated(turn, writer, setHeaders(response, headers)) }
+  return { allowed: true, pipe: (response, headers) => pipeTranslated(turn, writer, { response, headers }) }
 }

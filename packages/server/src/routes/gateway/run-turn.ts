@@ -56,12 +56,6 @@ export async function runTurn(context: AppContext, { request, response }: Exchan
   }
 }
 
-/** For an answer that writes its headers without them. */
-export function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): ServerResponse {
-  for (const name in headers) response.setHeader(name, headers[name] as string)
-  return response
-}
-
 function isStreamed({ body }: TurnHttpRequest): boolean {
   return (body as { readonly stream?: unknown } | undefined)?.stream === true
 }
