@@ -5,6 +5,7 @@ export function createInProcessWorker<Calls extends WorkerCalls<Calls>>(calls: C
   const call: WorkerClient<Calls>['call'] = async (name, ...args) => calls[name](...(args as never[])) as never
   return {
     call,
+    callMany: (_count, name, ...args) => call(name, ...args),
     callNow: call,
     isUsed: true,
     close: async () => {},

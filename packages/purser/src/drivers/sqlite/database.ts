@@ -8,7 +8,7 @@ import { isBusy, toOpenError, toStoreError } from './errors.ts'
 import { createFileGuard, type FileIdentity, identityOf } from './file-guard.ts'
 import type { LockedTransaction } from './locked-transaction.ts'
 import { requireSafeVersion } from './version-check.ts'
-import { WRITE_LIMITS, WriteQueue } from './write-queue.ts'
+import { WRITE_LIMITS, type WriteOutcome, WriteQueue } from './write-queue.ts'
 
 /**
  * A connection to one SQLite file, opened the way both files of a store are: write-ahead log, mode 0600, deleted data
@@ -33,6 +33,8 @@ export interface Database {
   read<Result>(task: () => Result): Promise<Result>
   /** `task` may run twice, so it must have no effects other than its statements. */
   write<Result>(task: () => Result): Promise<Result>
+  /** The same for several tasks, each of which succeeds or fails alone. */
+  writeAll<Result>(tasks: readonly (() => Result)[]): Promise<readonly WriteOutcome<Result>[]>
   /** Waits for the write lock, for a write that is decided while no other process can write. */
   lock(): Promise<LockedTransaction>
   /** Ends the current locked transaction, if any, without a write. */
@@ -115,6 +117,7 @@ function createDatabase(
       }
     },
     write: (task) => queue.write(task),
+    writeAll: (tasks) => queue.writeAll(tasks),
     lock: () => queue.lock(),
     unlock: () => queue.unlock(),
     truncateLog() {

@@ -48,11 +48,12 @@ export interface WriteQueueOptions {
 
 interface PendingWrite {
   run(): unknown
-  resolve(result: unknown): void
-  reject(error: unknown): void
+  settle(outcome: WriteOutcome<unknown>): void
 }
 
-type Outcome = { readonly result: unknown } | { readonly error: unknown }
+export type WriteOutcome<Result> = { readonly result: Result } | { readonly error: unknown }
+
+type Outcome = WriteOutcome<unknown>
 
 /** The writes of one connection. At most one transaction is open at a time. */
 export class WriteQueue {
@@ -80,15 +81,27 @@ export class WriteQueue {
    * Runs `task` inside a transaction and resolves to its result once that is on disk. `task` may run twice, so it must
    * have no effects other than its statements.
    */
-  write<Result>(task: () => Result): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
+  async write<Result>(task: () => Result): Promise<Result> {
+    const [outcome] = await this.writeAll([task])
+    if (outcome === undefined || 'error' in outcome) throw outcome?.error
+    return outcome.result
+  }
+
+  /** The same for several tasks, each of which succeeds or fails alone. */
+  writeAll<Result>(tasks: readonly (() => Result)[]): Promise<readonly WriteOutcome<Result>[]> {
+    return new Promise((resolve) => {
       this.#throwIfDraining()
-      if (this.#writes.length >= this.#limits.maxPending)
+      if (this.#writes.length + tasks.length > this.#limits.maxPending)
         throw new PurserError(
           'store_unavailable',
           `The write queue is full: ${this.#writes.length} writes are pending.`,
         )
-      this.#writes.push({ run: task, resolve, reject } as PendingWrite)
+      const outcomes: WriteOutcome<Result>[] = []
+      // They are settled in the order in which they are queued.
+      const settle = (outcome: WriteOutcome<Result>): void => {
+        if (outcomes.push(outcome) === tasks.length) resolve(outcomes)
+      }
+      for (const run of tasks) this.#writes.push({ run, settle: settle as PendingWrite['settle'] })
       this.#schedule(queueMicrotask)
     })
   }
@@ -179,11 +192,7 @@ export class WriteQueue {
   /** Removes the batch from the queue, settles its promises and continues with the rest. */
   #settle(batch: readonly PendingWrite[], outcomes: readonly Outcome[]): void {
     this.#writes = this.#writes.slice(batch.length)
-    for (const [index, outcome] of outcomes.entries()) {
-      const write = batch[index] as PendingWrite
-      if ('error' in outcome) write.reject(outcome.error)
-      else write.resolve(outcome.result)
-    }
+    for (const [index, outcome] of outcomes.entries()) batch[index]?.settle(outcome)
     this.#schedule()
   }
 

@@ -133,7 +133,7 @@ class TwoWriters {
     const expect = this.#revisions[index] ?? null
     const incarnation = this.#incarnations[index] ?? 1
     const commit = createCommit(subject(index), { expect, incarnation, recorded: { ...asked, turns } })
-    assert.ok(await calls.commit(pack(subject(index), commit)))
+    assert.deepEqual(await calls.commitAll([pack(subject(index), commit)]), [true])
     const outcome = await this.#model.users.commit(subject(index), commit)
     this.#revisions[index] = outcome.ok ? outcome.revision : null
   }
@@ -212,7 +212,7 @@ test('turns are folded when enough of them wait, without a read', async () => {
   const { database, calls } = await openWriter(path)
   const turns = ['1', '2', '3', '4', '5'].map((id) => ({ id, outcome: 'completed', value: '[1]' }))
   const commit = createCommit(subject(0), { recorded: { turns, userSums: [], sums: [] } })
-  assert.ok(await calls.commit(pack(subject(0), commit)))
+  assert.deepEqual(await calls.commitAll([pack(subject(0), commit)]), [true])
   const entries = database.prepare('SELECT count(*) AS rows FROM turns_by_user')
   for (let ticks = 0; ticks < 10_000 && entries.get()?.rows !== 5; ticks++)
     await new Promise<void>((resolve) => afterCurrentTick(resolve))

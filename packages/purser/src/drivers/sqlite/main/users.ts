@@ -1,16 +1,11 @@
 import type { Subject } from '../../../core/subject.ts'
-import {
-  type Commit,
-  type CommitOutcome,
-  type Erasure,
-  type ErasureOutcome,
-  LOG_OF_NAMESPACE,
-} from '../../../storage/commit.ts'
+import { type Erasure, type ErasureOutcome, LOG_OF_NAMESPACE } from '../../../storage/commit.ts'
 import type { UserStore } from '../../../storage/store.ts'
 import { type LocalBus, notifyCommit } from '../../local-bus.ts'
 import type { ChangePoller } from '../bus/change-poller.ts'
 import type { Database } from '../database.ts'
 import type { ErasedRows, Reader, Writer } from '../worker/threads.ts'
+import { CommitBatches, toCommitOutcome } from './commit-batches.ts'
 import { pack } from './packed-commit.ts'
 import type { Purge } from './purge.ts'
 import { USER_COLUMNS, userOf } from './rows.ts'
@@ -89,12 +84,8 @@ function prepareReads({ main, changes }: UsersDeps): Reads {
 
 type Writes = Required<Pick<UserStore, 'commit' | 'erase' | 'lockWrites'>>
 
-function createWrites({ writer, local, forgetAnswers }: UsersDeps): Writes {
-  function afterCommit(user: Subject, commit: Commit, isWritten: boolean): CommitOutcome {
-    if (!isWritten) return { ok: false }
-    notifyCommit(local, user, commit)
-    return { ok: true, revision: (commit.expect ?? 0) + 1 }
-  }
+function createWrites({ writer, main, local, forgetAnswers }: UsersDeps): Writes {
+  const commits = new CommitBatches({ writer, local, path: main.path })
 
   async function afterErase(
     user: Subject,
@@ -110,19 +101,20 @@ function createWrites({ writer, local, forgetAnswers }: UsersDeps): Writes {
   }
 
   return {
-    async commit(user, commit) {
-      return afterCommit(user, commit, await writer.call('commit', pack(user, commit)))
-    },
+    commit: (user, commit) => commits.commit(user, commit),
     async erase(user, erasure) {
+      commits.send()
       return afterErase(user, erasure, await writer.call('erase', user, erasure))
     },
     async lockWrites() {
+      commits.send()
       const lock = await writer.call('lockWrites')
       let isReleased = false
       return {
         async commit(user, commit) {
           isReleased = true
-          return afterCommit(user, commit, await writer.callNow('commitLocked', lock, pack(user, commit)))
+          const isWritten = await writer.callNow('commitLocked', lock, pack(user, commit))
+          return toCommitOutcome(local, { user, commit, isWritten })
         },
         async erase(user, erasure) {
           isReleased = true

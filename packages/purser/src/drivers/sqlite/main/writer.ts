@@ -1,5 +1,6 @@
 import type { Database } from '../database.ts'
 import type { LockedTransaction } from '../locked-transaction.ts'
+import { serializeError } from '../worker/serialized-error.ts'
 import type { WriterCalls } from '../worker/threads.ts'
 import { prepareWriteRows } from './all-rows.ts'
 import { prepareCommit } from './commit.ts'
@@ -34,7 +35,10 @@ export function createWriterCalls(main: Database, foldLimits: FoldLimits = FOLD_
       await main.close()
     },
     ...prepareWipe(main, fold),
-    commit: (commit) => main.write(() => runCommit(unpack(commit))),
+    async commitAll(commits) {
+      const outcomes = await main.writeAll(commits.map((commit) => () => runCommit(unpack(commit))))
+      return outcomes.map((outcome) => ('error' in outcome ? serializeError(outcome.error) : outcome.result))
+    },
     erase: (user, erasure) => main.write(() => runErase(user, erasure)),
     async lockWrites() {
       transaction = await main.lock()

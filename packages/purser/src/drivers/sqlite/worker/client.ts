@@ -2,8 +2,9 @@ import { Worker } from 'node:worker_threads'
 import { systemEffects } from '../../../core/effects.ts'
 import { SlotTable } from '../../../core/slot-table.ts'
 import { PurserError, storeClosed } from '../../../errors.ts'
-import { isReadOnly, toStoreError } from '../errors.ts'
+import { isReadOnly } from '../errors.ts'
 import type { FileIdentity } from '../file-guard.ts'
+import { deserializeError, type SerializedError } from './serialized-error.ts'
 
 /*
  * Calls functions in a worker thread that has its own connection, so that neither a long read nor a slow disk blocks the
@@ -28,6 +29,12 @@ export interface WorkerClient<Calls extends WorkerCalls<Calls>> {
     name: Name,
     ...args: Parameters<Calls[Name]>
   ): Promise<Awaited<ReturnType<Calls[Name]>>>
+  /** Like `call`, for a call that counts as many: with so much to do for the thread. */
+  callMany<Name extends keyof Calls>(
+    count: number,
+    name: Name,
+    ...args: Parameters<Calls[Name]>
+  ): Promise<Awaited<ReturnType<Calls[Name]>>>
   /** Like `call`, without batching: for a call that the thread's next reply may depend on. */
   callNow: WorkerClient<Calls>['call']
   /** True after the first call, which starts the thread. */
@@ -45,17 +52,6 @@ export type WorkerRequest = readonly [id: number, call: string, args: readonly u
 export type WorkerReply =
   | readonly [id: number, result: unknown]
   | readonly [id: number, result: null, error: SerializedError]
-
-/** An error in a form that can be cloned between threads. */
-export interface SerializedError {
-  readonly message: string
-  /** Of a `PurserError`. */
-  readonly code?: PurserError['code'] | undefined
-  readonly hint?: string | undefined
-  readonly details?: Readonly<Record<string, unknown>> | undefined
-  /** Of an error of SQLite. */
-  readonly errcode?: number | undefined
-}
 
 export interface WorkerOptions {
   /** Name of the thread. Its module is `NAME.entry` in this directory. */
@@ -79,7 +75,7 @@ interface PendingCall {
 }
 
 /** Calls in a full batch: enough to share a flush, few enough to decide the next ones meanwhile. */
-const BATCH_CALLS = 32
+export const BATCH_CALLS = 32
 
 /** How often the silence of the thread is counted. Not measured, because this process may have been stopped meanwhile. */
 const WATCH_MS = 1_000
@@ -105,6 +101,8 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   readonly #options: WorkerOptions
   readonly #pending = new SlotTable<PendingCall>()
   #batch: WorkerRequest[] = []
+  /** How many calls the batch counts as. */
+  #batchCalls = 0
   #worker: Worker | undefined
   #isUsed = false
   #sentAt = 0
@@ -123,6 +121,14 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
     name: Name,
     ...args: Parameters<Calls[Name]>
   ): Promise<Awaited<ReturnType<Calls[Name]>>> {
+    return this.callMany(1, name, ...args)
+  }
+
+  callMany<Name extends keyof Calls>(
+    count: number,
+    name: Name,
+    ...args: Parameters<Calls[Name]>
+  ): Promise<Awaited<ReturnType<Calls[Name]>>> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw storeClosed()
       if (this.#isHung) throw this.#unavailable('does not respond')
@@ -132,8 +138,9 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
       this.#isUsed = true
       const id = this.#pending.add({ isSlow: slowCalls.includes(String(name)), resolve, reject })
       this.#batch.push([id, String(name), args])
+      this.#batchCalls += count
       this.#watch()
-      if (this.#batch.length >= BATCH_CALLS && !this.#isSlow) this.#send()
+      if (this.#batchCalls >= BATCH_CALLS && !this.#isSlow) this.#send()
       else if (isIdle) queueMicrotask(() => this.#send())
     })
   }
@@ -176,7 +183,7 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   #send(): void {
     if (this.#batch.length === 0) return
     const batch = this.#batch
-    this.#batch = []
+    this.#dropBatch()
     this.#sentAt = systemEffects.monotonic()
     try {
       this.#worker ??= this.#start()
@@ -264,14 +271,19 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
   #giveUp(): void {
     this.#isHung = true
     this.#silentSeconds = 0
-    this.#batch = []
+    this.#dropBatch()
     for (const call of this.#pending.takeAll()) call.reject(this.#unavailable('does not respond'))
     // The process may end while the disk hangs.
     this.#worker?.unref()
   }
 
-  #rejectAll(cause?: unknown): void {
+  #dropBatch(): void {
     this.#batch = []
+    this.#batchCalls = 0
+  }
+
+  #rejectAll(cause?: unknown): void {
+    this.#dropBatch()
     for (const call of this.#pending.takeAll()) call.reject(this.#unavailable('has stopped', cause))
   }
 
@@ -282,11 +294,4 @@ class BatchingClient<Calls extends WorkerCalls<Calls>> implements WorkerClient<C
       details: { path },
     })
   }
-}
-
-function deserializeError({ code, message, hint, details, errcode }: SerializedError, path: string): unknown {
-  const cause = Object.assign(new Error(message), errcode === undefined ? {} : { errcode })
-  if (code === undefined) return toStoreError(cause, path)
-  // A thread opens its file during a call, whose caller must not learn where the file is.
-  return new PurserError(code, message.replaceAll(` ${path}`, ''), { hint, cause, details })
 }

@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads'
-import { PurserError } from '../../../errors.ts'
-import type { SerializedError, WorkerCalls, WorkerReply, WorkerRequest } from './client.ts'
+import type { WorkerCalls, WorkerReply, WorkerRequest } from './client.ts'
+import { serializeError } from './serialized-error.ts'
 
 /**
  * Runs the calls of a `WorkerClient` in this thread from now on. The reply of a synchronous function is sent before the
@@ -38,14 +38,4 @@ export function serve<Calls extends WorkerCalls<Calls>>(calls: Calls): void {
   parentPort?.on('message', (requests: readonly WorkerRequest[]) => {
     for (const request of requests) run(request)
   })
-}
-
-function serializeError(error: unknown): SerializedError {
-  const { message } = error instanceof Error ? error : new Error(String(error))
-  if (!PurserError.is(error)) return { message, errcode: errcodeOf(error) }
-  return { message, code: error.code, hint: error.hint, details: error.details, errcode: errcodeOf(error.cause) }
-}
-
-function errcodeOf(error: unknown): number | undefined {
-  return error instanceof Error && 'errcode' in error ? Number(error.errcode) : undefined
 }

@@ -12,6 +12,7 @@ import type { FileIdentity } from '../file-guard.ts'
 import type { PackedCommit } from '../main/packed-commit.ts'
 import { WRITE_LIMITS } from '../write-queue.ts'
 import { createWorkerClient, type WorkerClient } from './client.ts'
+import type { SerializedError } from './serialized-error.ts'
 
 /*
  * The three threads of a store, and the calls that each of them serves. The functions themselves are where their
@@ -85,13 +86,16 @@ export interface FileCalls {
 
 /** Writes to the main file. Each resolves when it is on disk; writes that arrive together share a flush. */
 export interface WriterCalls extends FileCalls, WipeCalls {
-  /** False when the revision or incarnation is not the expected one; nothing was written then. */
-  commit(commit: PackedCommit): Promise<boolean>
+  /**
+   * The outcome of each commit. False when the revision or incarnation is not the expected one, an error when it failed by
+   * itself; nothing of it was written then.
+   */
+  commitAll(commits: readonly PackedCommit[]): Promise<readonly (boolean | SerializedError)[]>
   /** Makes a user unreachable. Undefined when the erasure was decided on another state; nothing was written then. */
   erase(user: Subject, erasure: Erasure): Promise<ErasedRows | undefined>
   /** Takes the write lock and resolves to its id: no other process writes until it is released. */
   lockWrites(): Promise<number>
-  /** Like `commit` and `erase`, under a lock; false and undefined also when the lock has ended. */
+  /** Like `commitAll` of one commit, and `erase`, under a lock; false and undefined also when the lock has ended. */
   commitLocked(lock: number, commit: PackedCommit): boolean
   eraseLocked(lock: number, user: Subject, erasure: Erasure): ErasedRows | undefined
   releaseLock(lock: number): void
