@@ -89,13 +89,13 @@ export interface View<Data extends UserData> {
 }
 
 export interface Decision<Data extends UserData, Result> {
-  readonly events?: readonly NewEvent[]
-  readonly measurements?: Data['measurements']
+  readonly events?: readonly NewEvent[] | undefined
+  readonly measurements?: Data['measurements'] | undefined
   readonly usage?: Data['usage'] | undefined
   /** Whether the user was active: sets `seenAt`. */
   readonly seen?: boolean
   /** Sets `seenAt` to now although the stored one is later: it was written by a clock that ran ahead. */
-  readonly resetsSeen?: boolean
+  readonly resetsSeen?: boolean | undefined
   readonly records?: readonly { readonly kind: string; readonly name: string; readonly value: string | null }[]
   /** Records that cannot exist yet because their names were just generated; later writes need not read them. */
   readonly absent?: readonly { readonly kind: string; readonly name: string }[] | undefined

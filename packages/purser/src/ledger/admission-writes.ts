@@ -26,7 +26,7 @@ import {
 import type { LedgerDeps } from './deps.ts'
 import type { Amount } from './limits/amount.ts'
 import type { Settlement } from './limits/settlement.ts'
-import type { LedgerWrite } from './state.ts'
+import type { LedgerDecision, LedgerView, LedgerWrite } from './state.ts'
 import { incarnationOf, type Ticket, type Tickets, ticketWrite } from './tickets.ts'
 import { recordTurn, type TurnEnd, tokensOf } from './turns/record-turn.ts'
 import type { TurnFacts } from './turns/turn-record.ts'
@@ -76,10 +76,8 @@ export class AdmissionWrites {
       waiter.resolve(this.#admitUnrecorded(command))
       return
     }
-    const write: LedgerWrite<AdmissionOutcome, Admission> = {
-      ...this.#idempotentWrite(options, { call, body: { cost: weight, asked: body } }),
-      ...decideUnlessAborted(options, call, (view) => admit(rules, command, view)),
-    }
+    const decide = (view: LedgerView): LedgerDecision<AdmissionOutcome> => admit(rules, command, view)
+    const write = this.#createWrite(options, { call, body: { cost: weight, asked: body } }, decide)
     journal.submit(this.#user, write, {
       resolve: (outcome) => {
         this.#onAdmitted(outcome, weight)
@@ -129,12 +127,8 @@ export class AdmissionWrites {
     { ticket, ...call }: AdmissionCall & { readonly ticket: Ticket },
     waiter: Waiter<AdmissionOutcome>,
   ): void {
-    const write: LedgerWrite<AdmissionOutcome, Admission> = {
-      ...ticketWrite(ticket),
-      ...this.#idempotentWrite(options, call),
-      ...decideUnlessAborted(options, call.call, (view) => claim(this.#deps.rules, ticket, view)),
-    }
-    this.#deps.journal.submit(this.#user, write, waiter)
+    const write = this.#createWrite(options, call, (view) => claim(this.#deps.rules, ticket, view))
+    this.#deps.journal.submit(this.#user, { ...ticketWrite(ticket), ...write }, waiter)
   }
 
   async refund(
@@ -207,6 +201,16 @@ export class AdmissionWrites {
     journal.defer<void>(this.#user, {
       decide: (view) => ({ ...(view.exists ? recordTurn(rules, end, view) : {}), result: () => undefined }),
     })
+  }
+
+  #createWrite(
+    options: IdempotencyOptions,
+    call: AdmissionCall,
+    decide: LedgerWrite<AdmissionOutcome>['decide'],
+  ): LedgerWrite<AdmissionOutcome, Admission> {
+    const write = decideUnlessAborted(options, call.call, decide)
+    const isRepeatable = options.idempotencyKey !== undefined || options.onReplay !== undefined
+    return isRepeatable ? { ...this.#idempotentWrite(options, call), ...write } : write
   }
 
   /** Stores an outcome with its encoded ticket. The repeat of a turn by a user who was blocked since is refused. */

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { importAnswers, validateImport } from '../answers/legacy-import.ts'
 import { createUserResponses } from '../answers/stored-responses.ts'
 import { withAbort, withSignal } from '../core/abort.ts'
+import { DeadlineQueue } from '../core/deadline-queue.ts'
 import { createEffects } from '../core/effects.ts'
 import { createSubject } from '../core/subject.ts'
 import { createTimeOrderedIds } from '../core/time-ordered-id.ts'
@@ -65,6 +66,7 @@ function createPurser(modules: Modules): Purser {
     answersEnabled: options.answers.enabled,
     limits: TURN_LIMITS,
     unreadTurns: new UnreadTurns(effects),
+    readerDeadlines: new DeadlineQueue(effects, { background: true }),
     startingTurns: new StartingTurns(),
     nextTurnId: createTimeOrderedIds(effects),
     pseudonym: (user) => modules.journal.tag(user),

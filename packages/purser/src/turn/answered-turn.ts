@@ -111,7 +111,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #toolCalls: ToolCalls
 
   constructor(run: TurnRun<TurnRequest>, turn: BegunAnswer) {
-    const { effects, limits } = run.deps
+    const { effects, limits, readerDeadlines: deadlines } = run.deps
     const { model, stream } = turn.request
     this.#run = run
     this.#request = turn.request
@@ -135,7 +135,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     })
     this.#unreadKey = run.deps.unreadTurns.add(this)
     const timeoutMs = chooseLimit(run.options.readerTimeoutMs, limits.readerTimeoutMs)
-    this.#watch = new ReaderWatch({ effects, timeoutMs, onTimeout: () => this.#leaveReader() })
+    this.#watch = new ReaderWatch({ effects, deadlines, timeoutMs, onTimeout: () => this.#leaveReader() })
   }
 
   get id(): string {
@@ -165,7 +165,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
 
   async pipe(response: ServerResponse, headers?: Readonly<Record<string, string>>): Promise<void> {
     this.#consume()
-    await pipeAnswer(this, response, headers)
+    const piping = pipeAnswer(this, response, headers)
+    if (piping !== undefined) await piping
   }
 
   /** The chunks as JSON texts, and the comments between them: for a reader that writes them in another format. */

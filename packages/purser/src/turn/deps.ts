@@ -1,5 +1,6 @@
 import type { InternalUserAnswers } from '../answers/api.ts'
 import type { InternalUserContext } from '../context/api.ts'
+import type { DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
 import type { Subject } from '../core/subject.ts'
 import type { InternalUserLedger } from '../ledger/api.ts'
@@ -26,6 +27,8 @@ export interface TurnDeps {
   readonly answersEnabled: boolean
   readonly limits: TurnLimits
   readonly unreadTurns: UnreadTurns
+  /** When readers that take nothing are noticed. */
+  readonly readerDeadlines: DeadlineQueue
   readonly startingTurns: StartingTurns
   /** The id of a new turn. */
   nextTurnId(): string

@@ -111,30 +111,36 @@ export interface ReadableAnswer {
   onReaderTimeout(run: () => void): void
 }
 
-/**
- * Writes an answer to a Node response at the reader's pace, until the reader leaves. When a stream breaks, the headers
- * have been sent: the error becomes one last frame, with the `x-request-id` of the response, and no `[DONE]` follows.
- */
-export async function pipeAnswer(
+/** Writes an answer to a Node response; undefined: it is written, because it was whole and in memory. */
+export function pipeAnswer(
   answer: ReadableAnswer,
   response: ServerResponse,
   more: HeaderFields = {},
-): Promise<void> {
-  const { headers } = answer
-  if (!answer.streams) {
-    const whole = answer.wholeText()
-    const text = typeof whole === 'string' ? whole : await whole
-    writeHead(answer, response, {
-      ...more,
-      ...JSON_BODY,
-      ...headers,
-      'content-length': String(Buffer.byteLength(text)),
-    })
-    response.end(text)
-    answer.complete()
-    return
-  }
-  writeHead(answer, response, { ...more, ...EVENT_STREAM, ...headers })
+): Promise<void> | undefined {
+  if (answer.streams) return pipeStream(answer, response, more)
+  const whole = answer.wholeText()
+  if (typeof whole !== 'string') return whole.then((text) => writeWhole(answer, response, { text, more }))
+  writeWhole(answer, response, { text: whole, more })
+  return undefined
+}
+
+function writeWhole(
+  answer: ReadableAnswer,
+  response: ServerResponse,
+  { text, more }: { readonly text: string; readonly more: HeaderFields },
+): void {
+  const length = String(Buffer.byteLength(text))
+  writeHead(answer, response, { ...more, ...JSON_BODY, ...answer.headers, 'content-length': length })
+  response.end(text)
+  answer.complete()
+}
+
+/**
+ * Writes a stream at the reader's pace, until the reader leaves. When it breaks, the headers have been sent: the error
+ * becomes one last frame, with the `x-request-id` of the response, and no `[DONE]` follows.
+ */
+async function pipeStream(answer: ReadableAnswer, response: ServerResponse, more: HeaderFields): Promise<void> {
+  writeHead(answer, response, { ...more, ...EVENT_STREAM, ...answer.headers })
   const onClose = (): void => {
     if (!response.writableFinished) answer.end()
   }

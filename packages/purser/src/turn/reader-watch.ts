@@ -1,3 +1,4 @@
+import type { Deadline, DeadlineQueue } from '../core/deadline-queue.ts'
 import type { Effects } from '../core/effects.ts'
 import { PurserError } from '../errors.ts'
 
@@ -6,6 +7,8 @@ const CHECKS_PER_TIMEOUT = 4
 
 export interface ReaderWatchDeps {
   readonly effects: Effects
+  /** Shared by all readers, so that a turn sets no timer of its own. */
+  readonly deadlines: DeadlineQueue
   readonly timeoutMs: number
   /** Called once. */
   readonly onTimeout: () => void
@@ -13,7 +16,7 @@ export interface ReaderWatchDeps {
 
 /**
  * Limits how long an answer waits for its reader. Time in which the reader waits for the answer does not count. A
- * timer looks at a counter from time to time, so that a chunk costs no timer and no clock.
+ * counter is looked at from time to time, so that a chunk costs no deadline and no clock.
  */
 export class ReaderWatch {
   readonly #deps: ReaderWatchDeps
@@ -21,13 +24,13 @@ export class ReaderWatch {
   #steps = 0
   #lastSteps = 0
   #unchangedChecks = 0
-  #cancelTimer: () => void = () => {}
+  #deadline: Deadline
   #hasTimedOut = false
 
   /** Waits for the reader at once. */
   constructor(deps: ReaderWatchDeps) {
     this.#deps = deps
-    this.#setTimer()
+    this.#deadline = this.#addDeadline()
   }
 
   /** The reader has got a chunk and should ask for the next one. */
@@ -48,20 +51,19 @@ export class ReaderWatch {
 
   /** There is no timeout afterwards. */
   end(): void {
-    this.#cancelTimer()
+    this.#deps.deadlines.remove(this.#deadline)
   }
 
-  #setTimer(): void {
-    const { effects, timeoutMs } = this.#deps
-    const intervalMs = timeoutMs / CHECKS_PER_TIMEOUT
-    this.#cancelTimer = effects.setTimer(() => this.#check(), intervalMs, { background: true })
+  #addDeadline(): Deadline {
+    const { deadlines, effects, timeoutMs } = this.#deps
+    return deadlines.add(effects.monotonic() + timeoutMs / CHECKS_PER_TIMEOUT, () => this.#check())
   }
 
   #check(): void {
     const isUnchanged = this.#waitsForReader && this.#steps === this.#lastSteps
     this.#unchangedChecks = isUnchanged ? this.#unchangedChecks + 1 : 0
     this.#lastSteps = this.#steps
-    if (this.#unchangedChecks < CHECKS_PER_TIMEOUT) this.#setTimer()
+    if (this.#unchangedChecks < CHECKS_PER_TIMEOUT) this.#deadline = this.#addDeadline()
     else {
       this.#hasTimedOut = true
       this.#deps.onTimeout()

@@ -163,6 +163,7 @@ export class RelayedTurn implements AsyncDisposable {
     const { deps, options } = this.#run
     const watch = new ReaderWatch({
       effects: deps.effects,
+      deadlines: deps.readerDeadlines,
       timeoutMs: chooseLimit(options.readerTimeoutMs, deps.limits.readerTimeoutMs),
       onTimeout: () => {
         this.#end('cancelled')

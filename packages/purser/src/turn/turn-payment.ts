@@ -1,6 +1,6 @@
 import { isObject } from '../core/validate.ts'
 import type { Waiter } from '../journal/api.ts'
-import type { AdmittedTurn, TokenUsage } from '../ledger/api.ts'
+import type { AdmitTurnOptions, AdmittedTurn, TokenUsage } from '../ledger/api.ts'
 import type { Admission, Refused } from '../ledger/decide/admission.ts'
 import type { Amount } from '../ledger/limits/amount.ts'
 import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
@@ -50,25 +50,23 @@ export class TurnPayment implements Waiter<Refused | AdmittedTurn> {
 
   /** Rejects with the reason of `leave` when the caller leaves first. */
   admit(settings: Settings | undefined): Promise<Admission> {
-    const { cost, ticket, idempotencyKey, signal, session, override, mode } = this.#options
+    const { cost, ticket, signal } = this.#options
     return new Promise((resolve, reject) => {
       this.#caller = { resolve, reject }
-      this.#modules.ledger.admitTurn(
-        {
-          cost,
-          ticket,
-          model: nameOfModel(settings),
-          estimate: this.#estimateOn(settings),
-          idempotencyKey,
-          signal,
-          request: idempotencyKey === undefined ? undefined : [this.#request, session, override, mode],
-          onReplay: () => {
-            this.#isRepeat = true
-          },
-        },
-        this,
-      )
+      const model = nameOfModel(settings)
+      const estimate = this.#estimateOn(settings)
+      this.#modules.ledger.admitTurn({ cost, ticket, model, estimate, signal, ...this.#repeatable() }, this)
     })
+  }
+
+  /** What makes the admission repeatable under an idempotency key. */
+  #repeatable(): Pick<AdmitTurnOptions, 'idempotencyKey' | 'request' | 'onReplay'> | undefined {
+    const { idempotencyKey, session, override, mode } = this.#options
+    if (idempotencyKey === undefined) return undefined
+    const onReplay = (): void => {
+      this.#isRepeat = true
+    }
+    return { idempotencyKey, request: [this.#request, session, override, mode], onReplay }
   }
 
   resolve(outcome: Refused | AdmittedTurn): void {

@@ -115,9 +115,12 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
     issuedAt: view.now,
     claimed,
   }
+  // Without a spread, as this is decided for every turn.
   return {
     seen: true,
-    ...changes,
+    events: changes.events,
+    resetsSeen: changes.resetsSeen,
+    measurements: changes.measurements,
     usage: beginRecords(changes.usage, view.usage),
     // The ticket of a turn seldom leaves the process, and has no record then.
     absent: claimed ? undefined : [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
@@ -130,11 +133,13 @@ function grantOf(
   grant: Pick<Granted, 'ticket' | 'isHeld' | 'observed'>,
   view: LedgerView,
 ): Granted {
+  const { ticket, isHeld, observed } = grant
   const quota = quotaOf(dailyUseOf(rules, view))
-  if (rules.policy.rulesOf(limitsOf(view.state), view.now).length === 1) return { allowed: true, ...grant, quota }
+  if (rules.policy.rulesOf(limitsOf(view.state), view.now).length === 1)
+    return { allowed: true, ticket, quota, isHeld, observed }
   const { state, usage, now, stamps, measurements } = view
   // Not the view itself, which holds the whole unit of work in memory.
-  return { allowed: true, ...grant, quota, after: { state, usage, now, stamps, measurements } }
+  return { allowed: true, ticket, quota, isHeld, observed, after: { state, usage, now, stamps, measurements } }
 }
 
 /** The tightest of the limits that count an admission, after it; undefined when the user has only `daily`. */
