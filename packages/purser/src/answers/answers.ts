@@ -34,8 +34,8 @@ export interface AnswersDeps {
   readonly shared?: AnswerStore | undefined
   /** Informs other instances that answers were removed, and receives their messages. */
   readonly bus: Bus
-  /** The current incarnation of a user, 1 or more. Called at every lookup and before every write. */
-  incarnationOf(user: Subject): Promise<number>
+  /** The current incarnation of a user, 1 or more; at once if it is in memory. Called at every lookup and before every write. */
+  incarnationOf(user: Subject): number | Promise<number>
   readonly limits?: AnswerLimits
 }
 

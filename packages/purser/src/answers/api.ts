@@ -1,8 +1,9 @@
 import type { AbortOptions } from '../core/abort.ts'
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { Subject } from '../core/subject.ts'
 import type { EntryOptions } from './cache.ts'
 import type { ScopeName } from './scopes.ts'
-import type { TurnAnswer, TurnAnswerRequest } from './turn-answers.ts'
+import type { CachedTurnAnswer, PeekedAnswer, PeekRequest, TurnAnswer, TurnAnswerRequest } from './turn-answers.ts'
 
 /**
  * The cached answers of one user. `request` is any JSON value; values that are equal apart from key order are one
@@ -117,6 +118,10 @@ export interface AnswerStats {
 
 /** `UserAnswers` and what turns, exports and imports need. */
 export interface InternalUserAnswers extends UserAnswers {
+  /** Looks for the answer of a turn in memory only, before the turn is admitted. */
+  peek(request: PeekRequest): PeekedAnswer
+  /** Serves the answer that `peek` has found. */
+  serve(cached: CachedTurnAnswer, signal: AbortSignalLike): TurnAnswer
   /** The answer of a turn: a stored one, that of an equal turn in progress, or a new one of the model. */
   getOrCall(request: TurnAnswerRequest): Promise<TurnAnswer>
   /** Everything cached for this user, for an export. */

@@ -34,21 +34,33 @@ export interface KeyRequest {
 }
 
 export interface KeyResolver {
-  /** Rejects with `argument_invalid` for a value that JSON cannot hold, with nothing else. */
-  resolve(user: Subject, request: KeyRequest): Promise<CacheKey>
+  /**
+   * At once if everything that it needs is in memory and the value is not large. Throws or rejects with `argument_invalid`
+   * for a value that JSON cannot hold, with nothing else.
+   */
+  resolve(user: Subject, request: KeyRequest): CacheKey | Promise<CacheKey>
   /** The scope of everything stored for this user alone. */
   scopeOf(user: Subject): AnswerScope
   /** False after the incarnation that made the request has been erased. */
-  isCurrentIncarnation(key: CacheKey): Promise<boolean>
+  isCurrentIncarnation(key: CacheKey): boolean | Promise<boolean>
 }
 
 /** Replaces an incarnation that could not be read: nothing is found under it. */
 const UNKNOWN_INCARNATION = 0
 
+/** What a key is made of beside the request, as it is now. */
+interface KeyParts {
+  readonly incarnation: number
+  /** Null: it could not be read. */
+  readonly generation: number | null
+  /** That of all processes; undefined when all use one cache. */
+  readonly shared: number | null | undefined
+}
+
 export function createKeyResolver(deps: {
   readonly keys: Keyring
   readonly scopes: Scopes
-  readonly incarnationOf: (user: Subject) => Promise<number>
+  readonly incarnationOf: (user: Subject) => number | Promise<number>
   /** The generations that all caches of a namespace share, when each process may have one of its own. */
   readonly sharedScopes?: Scopes | undefined
   /** Called when the store could not be read. */
@@ -57,49 +69,63 @@ export function createKeyResolver(deps: {
   const { scopes, sharedScopes, onFailure } = deps
   const hashKey = createKeyHash(deps.keys)
 
-  async function incarnationOf(user: Subject): Promise<number> {
-    try {
-      return await deps.incarnationOf(user)
-    } catch {
+  /** The result of `read`, or `instead` when it fails. */
+  function orElse<Instead>(read: () => number | Promise<number>, instead: Instead): OrPromise<number | Instead> {
+    const fail = (): Instead => {
       onFailure()
-      return UNKNOWN_INCARNATION
+      return instead
+    }
+    try {
+      const found = read()
+      return typeof found === 'number' ? found : found.catch(fail)
+    } catch {
+      return fail()
     }
   }
 
-  async function generationOf(scope: AnswerScope, of = scopes): Promise<number | null> {
-    try {
-      const generation = of.generation(scope)
-      return typeof generation === 'number' ? generation : await generation
-    } catch {
-      onFailure()
-      return null
-    }
+  function incarnationOf(user: Subject): OrPromise<number> {
+    return orElse(() => deps.incarnationOf(user), UNKNOWN_INCARNATION)
   }
 
-  /** Undefined when all processes use one cache. */
-  async function sharedGenerationOf(scope: AnswerScope): Promise<number | null | undefined> {
-    return sharedScopes === undefined ? undefined : generationOf(scope, sharedScopes)
+  function keyOf(user: Subject, request: KeyRequest, parts: KeyParts): OrPromise<CacheKey> {
+    const { kind, scope, value, incarnation = parts.incarnation } = request
+    const owner = scope === 'user' ? { user, incarnation } : null
+    const isCurrent = owner === null || (incarnation === parts.incarnation && incarnation !== UNKNOWN_INCARNATION)
+    const isKnown = isCurrent && parts.shared !== null
+    const generation = isKnown ? parts.generation : null
+    const sharedGeneration = parts.shared ?? undefined
+    const known = owner?.incarnation ?? UNKNOWN_INCARNATION
+    const key = hashKey({ kind, scope, user, incarnation: known, sharedGeneration, value })
+    const answerScope = scopes.of(user, scope)
+    if (typeof key === 'string') return { key, scope: answerScope, generation, owner }
+    return key.then((hash) => ({ key: hash, scope: answerScope, generation, owner }))
   }
 
   return {
-    async resolve(user, { kind, scope, value, incarnation }) {
-      const isPrivate = scope === 'user'
-      const current = isPrivate ? await incarnationOf(user) : UNKNOWN_INCARNATION
-      const owner = isPrivate ? { user, incarnation: incarnation ?? current } : null
-      const isCurrent = owner === null || (owner.incarnation === current && current !== UNKNOWN_INCARNATION)
-      const answerScope = scopes.of(user, scope)
-      const shared = await sharedGenerationOf(answerScope)
-      const known = { kind, scope, user, incarnation: owner?.incarnation ?? UNKNOWN_INCARNATION, value }
-      const hashed = hashKey({ ...known, sharedGeneration: shared ?? undefined })
-      const key = typeof hashed === 'string' ? hashed : await hashed
-      const isKnown = isCurrent && shared !== null
-      return { key, scope: answerScope, generation: isKnown ? await generationOf(answerScope) : null, owner }
+    resolve(user, request) {
+      const scope = scopes.of(user, request.scope)
+      const incarnation = request.scope === 'user' ? incarnationOf(user) : UNKNOWN_INCARNATION
+      const shared = sharedScopes && orElse(() => sharedScopes.generation(scope), null)
+      const generation = orElse(() => scopes.generation(scope), null)
+      if (!isPromise(incarnation) && !isPromise(shared) && !isPromise(generation))
+        return keyOf(user, request, { incarnation, shared, generation })
+      return Promise.all([incarnation, shared, generation]).then((parts) =>
+        keyOf(user, request, { incarnation: parts[0], shared: parts[1], generation: parts[2] }),
+      )
     },
     scopeOf: (user) => scopes.of(user, 'user'),
-    async isCurrentIncarnation({ owner }) {
-      return owner === null || (await incarnationOf(owner.user)) === owner.incarnation
+    isCurrentIncarnation({ owner }) {
+      if (owner === null) return true
+      const current = incarnationOf(owner.user)
+      return isPromise(current) ? current.then((now) => now === owner.incarnation) : current === owner.incarnation
     },
   }
+}
+
+type OrPromise<Value> = Value | Promise<Value>
+
+function isPromise<Value>(value: OrPromise<Value>): value is Promise<Value> {
+  return value instanceof Promise
 }
 
 /** Everything that the key of an answer covers. */

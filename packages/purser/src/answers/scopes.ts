@@ -42,22 +42,22 @@ export function createScopes(deps: {
     return scope === 'user' ? tagOf(keys, user) : keys.mac('answers', ['shared', user.namespace])
   }
 
-  function ask(scope: AnswerScope): Promise<number> {
+  function ask(scope: AnswerScope): number | Promise<number> {
     const running = asked.get(scope.owner)
     if (running !== undefined) return running
-    const reading = read(scope).finally(() => {
+    const at = effects.monotonic()
+    const begun = renewals
+    const keep = (generation: number): number => {
+      if (begun === renewals) seen.set(scope.owner, { generation, at })
+      return generation
+    }
+    const read = store.generation(scope)
+    if (typeof read === 'number') return keep(read)
+    const reading = read.then(keep).finally(() => {
       if (asked.get(scope.owner) === reading) asked.delete(scope.owner)
     })
     asked.set(scope.owner, reading)
     return reading
-  }
-
-  async function read(scope: AnswerScope): Promise<number> {
-    const at = effects.monotonic()
-    const begun = renewals
-    const generation = await store.generation(scope)
-    if (begun === renewals) seen.set(scope.owner, { generation, at })
-    return generation
   }
 
   return {

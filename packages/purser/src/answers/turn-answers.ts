@@ -6,7 +6,7 @@ import type { ChatRequest } from '../openai/chat.ts'
 import type { ChatAnswer } from '../openai/chat-model.ts'
 import { isComment } from '../openai/sse.ts'
 import type { AnswerCache } from './cache.ts'
-import { type CacheableRequest, type CacheKey, cacheableValue, type KeyResolver } from './cache-key.ts'
+import { type CacheableRequest, type CacheKey, cacheableValue, type KeyRequest, type KeyResolver } from './cache-key.ts'
 import { type Cacheability, checkCompletion, createCacheabilityCheck } from './cacheability.ts'
 import { CoalescedCall, type Waiter } from './coalesced-call.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
@@ -16,6 +16,8 @@ export interface TurnAnswerRequest {
   readonly request: ChatRequest
   /** What the answer is cached under; undefined: it is not cached. */
   readonly cacheable: CacheableRequest | undefined
+  /** Its key, if `peek` has resolved it. */
+  readonly key?: PeekedAnswer['key'] | undefined
   /** `refresh` calls the model in any case, and its answer replaces the cached one. */
   readonly mode: 'on' | 'refresh'
   /** Stores the answer for repeats of this turn, also where answers are not cached otherwise. */
@@ -42,6 +44,19 @@ export interface Replay {
   onMissing(): Promise<void>
 }
 
+/** Of a turn that is not admitted yet. */
+export interface PeekRequest {
+  readonly cacheable: CacheableRequest
+  /** Of its user, as far as is known. */
+  readonly incarnation: number
+}
+
+export interface PeekedAnswer {
+  readonly key: CacheKey | Promise<CacheKey>
+  /** Undefined: it is not in memory, or something has to be read to find it. */
+  readonly cached: CachedTurnAnswer | undefined
+}
+
 export interface TurnAnswer {
   /** `off`: the answer came from the model and was not looked up. */
   readonly source: 'hit' | 'joined' | 'miss' | 'off'
@@ -52,7 +67,7 @@ export interface TurnAnswer {
 }
 
 /** A turn's answer as it is stored: the texts exactly as the upstream wrote them. */
-interface StoredTurnAnswer {
+export interface CachedTurnAnswer {
   readonly kind: 'completion' | 'stream'
   /** One text for a completion, one per chunk for a stream. */
   readonly texts: readonly string[]
@@ -61,7 +76,7 @@ interface StoredTurnAnswer {
 }
 
 type Result =
-  | { readonly stored: StoredTurnAnswer; readonly isReplay: boolean }
+  | { readonly stored: CachedTurnAnswer; readonly isReplay: boolean }
   | { readonly text: string }
   | { readonly buffer: ReplayBuffer }
 
@@ -89,6 +104,25 @@ export class TurnAnswers {
     this.#deps = deps
   }
 
+  /** Looks in memory only, without a promise. Counts nothing: the turn may be refused. */
+  peek(user: Subject, { cacheable, incarnation }: PeekRequest): PeekedAnswer {
+    const key = this.#deps.keys.resolve(user, cacheRequest(cacheable, incarnation))
+    if (key instanceof Promise) {
+      // The turn may be refused, and not look at it.
+      key.catch(() => undefined)
+      return { key, cached: undefined }
+    }
+    const stored = this.#deps.cache.getLocal(key)
+    return { key, cached: stored && parseCached(stored) }
+  }
+
+  /** Serves what `peek` has found. */
+  serve(cached: CachedTurnAnswer, signal: AbortSignalLike | undefined): TurnAnswer {
+    this.#deps.stats.count('hit')
+    this.#deps.stats.addSavedTokens(cached.tokens)
+    return { source: 'hit', answer: replayStored(cached, signal), isReplay: false }
+  }
+
   /** Resolves when the answer begins; rejects as `callModel` does, or with `signal.reason`. */
   async getOrCall(user: Subject, request: TurnAnswerRequest): Promise<TurnAnswer> {
     const { signal, replay } = request
@@ -105,12 +139,7 @@ export class TurnAnswers {
     const mayShare = replay === undefined ? request.mode === 'on' : replay.isRepeat
 
     const stored = mayShare ? cache.getLocal(key) : undefined
-    if (stored !== undefined) {
-      const answer = JSON.parse(stored.value) as StoredTurnAnswer
-      stats.count('hit')
-      stats.addSavedTokens(answer.tokens)
-      return { source: 'hit', answer: replayStored(answer, signal), isReplay: replay !== undefined }
-    }
+    if (stored !== undefined) return { ...this.serve(parseCached(stored), signal), isReplay: replay !== undefined }
 
     const running = mayShare ? this.#running(key) : undefined
     const call = running ?? this.#createCall(key)
@@ -139,13 +168,14 @@ export class TurnAnswers {
     }
   }
 
-  async #resolveKeys(user: Subject, { request, cacheable, replay, incarnation }: TurnAnswerRequest): Promise<Keys> {
-    const resolve = (value: CacheableRequest): Promise<CacheKey> =>
-      this.#deps.keys.resolve(user, { kind: 'turn', scope: 'user', value: cacheableValue(value), incarnation })
-    const cache = cacheable && (await resolve(cacheable))
+  async #resolveKeys(user: Subject, turn: TurnAnswerRequest): Promise<Keys> {
+    const { request, cacheable, replay, incarnation } = turn
+    const { keys } = this.#deps
+    const cache = cacheable && (await (turn.key ?? keys.resolve(user, cacheRequest(cacheable, incarnation))))
     if (replay === undefined) return { replay, cache }
     const target = { idempotencyKey: replay.idempotencyKey }
-    return { replay: { ...(await resolve({ request, target, context: null })), isReplay: true }, cache }
+    const replayed = await keys.resolve(user, cacheRequest({ request, target, context: null }, incarnation))
+    return { replay: { ...replayed, isReplay: true }, cache }
   }
 
   /** A call of an earlier generation is not joined: it was made before answers were forgotten. */
@@ -231,7 +261,7 @@ export class TurnAnswers {
 
   #useStored(call: TurnCall, stored: { readonly value: string } | undefined, isReplay: boolean): boolean {
     if (stored === undefined) return false
-    const answer = JSON.parse(stored.value) as StoredTurnAnswer
+    const answer = parseCached(stored)
     this.#deps.stats.addSavedTokens(answer.tokens * call.callerCount)
     call.end()
     call.resolve({ stored: answer, isReplay })
@@ -289,7 +319,7 @@ export class TurnAnswers {
   async #conclude(
     call: TurnCall,
     { cacheable, tokens }: Cacheability,
-    answer: Omit<StoredTurnAnswer, 'tokens'> | undefined,
+    answer: Omit<CachedTurnAnswer, 'tokens'> | undefined,
   ): Promise<void> {
     this.#deps.stats.addSavedTokens(tokens * (call.callerCount - 1))
     if (!cacheable || answer === undefined) return
@@ -310,6 +340,14 @@ export class TurnAnswers {
   }
 }
 
+function cacheRequest(cacheable: CacheableRequest, incarnation: number | undefined): KeyRequest {
+  return { kind: 'turn', scope: 'user', value: cacheableValue(cacheable), incarnation }
+}
+
+function parseCached({ value }: { readonly value: string }): CachedTurnAnswer {
+  return JSON.parse(value) as CachedTurnAnswer
+}
+
 /** The answer for one caller: its own reader of the shared buffer, or the whole text. */
 function answerFor(result: Result, waiter: Waiter<Result>, signal: AbortSignalLike | undefined): ChatAnswer {
   if ('buffer' in result) return { kind: 'stream', chunks: result.buffer.read(waiter) }
@@ -318,7 +356,7 @@ function answerFor(result: Result, waiter: Waiter<Result>, signal: AbortSignalLi
 }
 
 /** A stored answer as if the model gave it. A reader may leave or abort at any chunk. */
-function replayStored({ kind, texts }: StoredTurnAnswer, signal: AbortSignalLike | undefined): ChatAnswer {
+function replayStored({ kind, texts }: CachedTurnAnswer, signal: AbortSignalLike | undefined): ChatAnswer {
   if (kind === 'completion') return { kind, text: texts[0] ?? '' }
   return { kind, chunks: iterate(texts, signal) }
 }

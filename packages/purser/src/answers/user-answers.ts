@@ -34,7 +34,7 @@ export interface UserAnswersDeps {
 export function createUserAnswers(deps: UserAnswersDeps, user: Subject): InternalUserAnswers {
   const { keys, cache, stats } = deps
 
-  function resolveKey(value: unknown, scope: ScopeName = 'user'): Promise<CacheKey> {
+  function resolveKey(value: unknown, scope: ScopeName = 'user'): CacheKey | Promise<CacheKey> {
     return keys.resolve(user, { kind: 'value', scope, value })
   }
 
@@ -75,6 +75,13 @@ export function createUserAnswers(deps: UserAnswersDeps, user: Subject): Interna
         deps.begin()
         return countStored(cache.entries(keys.scopeOf(user)))
       }),
+
+    peek(request) {
+      deps.begin()
+      return deps.turns.peek(user, request)
+    },
+
+    serve: (cached, signal) => deps.turns.serve(cached, signal),
 
     async getOrCall(request) {
       deps.begin()

@@ -34,6 +34,8 @@ export interface OpenJournal<Data extends UserData> extends Journal<Data> {
   erase(user: Subject, event: (incarnation: number, pseudonym: string) => NewEvent): Promise<ErasedCounts>
   /** The stored incarnation, of an unknown user the one that a new user would have. Not from a cache. */
   readIncarnation(user: Subject): Promise<number>
+  /** The incarnation that `read` would find; at once if the user is in memory. */
+  incarnationOf(user: Subject): number | Promise<number>
   /** The keyed hash used where the user's id must not appear. */
   tag(user: Subject): string
   /** Rejects new calls, commits pending and deferred writes, then unsubscribes from the store. */
@@ -143,6 +145,11 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     this.#assertOpen()
     const { users } = this.#deps.store
     return (await users.load(user))?.incarnation ?? users.nextIncarnation(user.namespace, this.tag(user))
+  }
+
+  incarnationOf(user: Subject): number | Promise<number> {
+    const known = this.#isClosed ? undefined : this.#writers.get(user).snapshot
+    return known?.incarnation ?? this.read(user).then(({ incarnation }) => incarnation)
   }
 
   async flush(user: Subject): Promise<void> {

@@ -29,7 +29,7 @@ import type { Settlement } from './limits/settlement.ts'
 import type { LedgerDecision, LedgerView, LedgerWrite } from './state.ts'
 import { incarnationOf, type Ticket, type Tickets, ticketWrite } from './tickets.ts'
 import { recordTurn, type TurnEnd, tokensOf } from './turns/record-turn.ts'
-import type { TurnFacts } from './turns/turn-record.ts'
+import type { TurnEndRequest, TurnFacts } from './turns/turn-record.ts'
 import { idempotentWrite } from './write-options.ts'
 
 /** What identifies an admission under an idempotency key. */
@@ -42,6 +42,8 @@ export interface AdmissionAsk extends AdmissionCall {
   /** Whether the ticket pays for the turn that asks, and for no other. */
   readonly claimed: boolean
   readonly estimate: AdmitOptions['estimate']
+  /** How the turn ends with its admission, if it does. */
+  readonly end?: TurnEndRequest | undefined
 }
 
 /** The writes of one user's admissions, with parsed arguments. */
@@ -59,7 +61,7 @@ export class AdmissionWrites {
   /** While the store fails, admissions may be allowed without it. Throws for arguments that are not valid. */
   admit(
     options: Omit<AdmitOptions, 'estimate'>,
-    { call, body, claimed, estimate }: AdmissionAsk,
+    { call, body, claimed, estimate, end }: AdmissionAsk,
     waiter: Waiter<AdmissionOutcome>,
   ): void {
     const { journal, rules, effects, unrecorded } = this.#deps
@@ -70,6 +72,7 @@ export class AdmissionWrites {
       estimate: parseEstimate(estimate),
       ticketId: effects.randomId(),
       claimed,
+      end,
       leaseMs: claimed ? rules.hold.leaseMs : TICKET_LEASE_MS,
     }
     if (unrecorded.isStoreDown) {

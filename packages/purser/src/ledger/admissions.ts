@@ -86,7 +86,7 @@ function createTurnCalls(
 ): Pick<InternalUserLedger, 'admitTurn' | 'estimate' | 'recordTurn'> {
   return {
     admitTurn(options, waiter) {
-      const { ticket, request, model = null } = options
+      const { ticket, request, model = null, end } = options
       const isShared = ticket !== undefined || options.idempotencyKey !== undefined
       const onOutcome = {
         resolve(outcome: AdmissionOutcome): void {
@@ -99,7 +99,7 @@ function createTurnCalls(
       }
       if (ticket === undefined) {
         const estimate = deps.rules.policy.needsEstimate ? options.estimate : undefined
-        writes.admit(options, { call: 'turn', body: request, claimed: true, estimate }, onOutcome)
+        writes.admit(options, { call: 'turn', body: request, claimed: true, estimate, end }, onOutcome)
       } else {
         const claimed = { ticket: tickets.decode(ticket), call: 'turn', body: { ticket, asked: request } } as const
         writes.claim(options, claimed, onOutcome)

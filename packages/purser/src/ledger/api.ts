@@ -21,7 +21,7 @@ import type { TurnsOptions, UserTurnsOptions } from './turns/read-turns.ts'
 import type { UsageOptions, UsageSum, UserUsageOptions } from './turns/read-usage.ts'
 import type { SimulateOptions, Simulation } from './turns/simulate.ts'
 import type { TurnAdmissionUse } from './turns/stored-turn.ts'
-import type { TurnFacts, TurnRecord } from './turns/turn-record.ts'
+import type { TurnEndRequest, TurnFacts, TurnRecord } from './turns/turn-record.ts'
 
 /** Options of calls that can be repeated safely. */
 export interface IdempotencyOptions extends AbortOptions {
@@ -372,6 +372,8 @@ export interface AdmitTurnOptions extends Omit<AdmitOptions, 'estimate'> {
   readonly estimate?: TurnRecord['estimate'] | undefined
   /** What a repeat under the same idempotency key must have in common with the first call; a JSON value. */
   readonly request?: unknown
+  /** How the turn ends with its admission, because its answer is cached. Not with a ticket or an idempotency key. */
+  readonly end?: TurnEndRequest | undefined
 }
 
 /** An admitted turn, to be settled or refunded once. */
@@ -381,6 +383,10 @@ export interface AdmittedTurn {
   readonly admission: Admitted
   /** The tightest limits of turns and of tokens after the admission; undefined when there is only `daily`, and for a repeat. */
   readonly rates: readonly RatedLimit[] | undefined
+  /** Of the user; 0: not known, because the store was unavailable. */
+  readonly incarnation: number
+  /** Whether it was settled with its admission: then what ends it later changes nothing. */
+  readonly isSettled: boolean
   /**
    * Counts the turn for another model instead, before that is called. False: a limit refuses it, and nothing changes.
    * Rejects with `ticket_used` when the ticket was used elsewhere.

@@ -65,6 +65,14 @@ export class TurnAdmission implements AdmittedTurn, HeldLease {
     return ratesOfGrant(this.#deps.rules, this.#granted)
   }
 
+  get incarnation(): number {
+    return this.#granted.ticket.incarnation
+  }
+
+  get isSettled(): boolean {
+    return this.#granted.isSettled === true
+  }
+
   async moveTo(model: string, { estimate: asked }: Pick<AdmitTurnOptions, 'estimate'>): Promise<boolean> {
     const { rules } = this.#deps
     const ticket = this.#ticket
@@ -87,6 +95,7 @@ export class TurnAdmission implements AdmittedTurn, HeldLease {
   }
 
   settle(usage: TokenUsage, turn?: TurnFacts): Amount | null {
+    if (this.isSettled) return this.#closeTicket()
     this.#deps.renewals.remove(this)
     const parsed = parseSettlement(usage)
     const cost = parsed.cost ?? this.#deps.rules.prices.costOf(this.#model, parsed)
@@ -111,6 +120,10 @@ export class TurnAdmission implements AdmittedTurn, HeldLease {
   }
 
   refund(turn?: TurnFacts): void {
+    if (this.isSettled) {
+      this.#closeTicket()
+      return
+    }
     this.#deps.renewals.remove(this)
     const end = turn && this.#endOf(turn, { tokens: NO_TOKENS, cost: 0, admission: 'refunded' })
     const waiting = this.#waiting
@@ -127,6 +140,12 @@ export class TurnAdmission implements AdmittedTurn, HeldLease {
 
   #refundInStore(turn: TurnEnd | undefined): void {
     this.#writes.refundLater({ ticket: this.#ticket, isShared: this.#isShared, turn })
+  }
+
+  /** Nothing is left to count, but a ticket in other hands must not be used any more. Returns the cost. */
+  #closeTicket(): Amount {
+    if (this.#isShared) this.#settleInStore({ inputTokens: 0, outputTokens: 0, cost: 0 }, undefined)
+    return 0
   }
 
   get #ticket(): Ticket {

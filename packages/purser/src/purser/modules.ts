@@ -99,7 +99,7 @@ export async function buildModules(
     namespace,
     calls,
     bus: store.bus,
-    incarnationOf: async (user) => (await journal.read(user)).incarnation,
+    incarnationOf: (user) => journal.incarnationOf(user),
   })
   const stopFollowing = cache && followRemovals(cache, { namespace, bus: store.bus, tag: (user) => journal.tag(user) })
   const instances = createInstances({

@@ -14,9 +14,10 @@ export interface AnswerStore {
   readonly file: string | null
   /**
    * The generation of a scope: changes with every `forget` and `clear` and never returns to an earlier value. Rows carry
-   * the generation they were written in; rows of an earlier one are dead at once, and deleted by `sweep`.
+   * the generation they were written in; rows of an earlier one are dead at once, and deleted by `sweep`. A driver that
+   * reads without waiting returns it at once.
    */
-  generation(scope: AnswerScope): Promise<number>
+  generation(scope: AnswerScope): number | Promise<number>
   /** The row of this key in this scope, if it is of the current generation. Expired rows are returned as well. */
   get(scope: AnswerScope, key: string): Promise<AnswerRow | undefined>
   /** Rows of the current generation in the order of their keys, after `after` (`''`: from the first). */

@@ -1,5 +1,7 @@
 import type { ResolvedContext } from '../context/api.ts'
+import type { AbortSignalLike } from '../core/call-signal.ts'
 import type { ChatRequest } from '../openai/chat.ts'
+import type { ChatAnswer } from '../openai/chat-model.ts'
 import { ENDPOINTS } from '../openai/endpoint.ts'
 import type { Lease } from '../runtime/api.ts'
 import type { BegunAnswer } from './answered-turn.ts'
@@ -24,24 +26,30 @@ export function requestFor(
 
 /** The answer of a turn that has its runtime and its context. Rejects like the model, or if a repeat is not admitted. */
 export async function answerTurn(run: TurnRun, lease: Lease, context: ResolvedContext): Promise<BegunAnswer> {
-  const { request, options, cacheMode } = run
-  const { incarnation, chat, settings } = lease
-  const upstream = requestFor(run, { request, lease, context })
+  const { request, options, cacheMode, early } = run
+  const { incarnation, settings } = lease
+  const { answers } = run.modules
+  if (early?.cached !== undefined && run.isSettled)
+    return { request, settings, context, answer: answers.serve(early.cached, run.signal) }
+  const callModel = (signal: AbortSignalLike): Promise<ChatAnswer> =>
+    run.callModel(lease.chat, requestFor(run, { request, lease, context }), signal)
   const { idempotencyKey } = options
   if (cacheMode === 'off' && idempotencyKey === undefined) {
-    const answer = await run.callModel(chat, upstream, run.signal)
+    const answer = await callModel(run.signal)
     return { request, settings, context, answer: { source: 'off', answer, isReplay: false } }
   }
-  const answer = await run.modules.answers.getOrCall({
+  const known = lease === early?.lease ? early : undefined
+  const answer = await answers.getOrCall({
     request,
-    cacheable: cacheMode === 'off' ? undefined : cacheableRequest(request, lease, context),
+    cacheable: known?.cacheable ?? (cacheMode === 'off' ? undefined : cacheableRequest(request, lease, context)),
+    key: known?.key,
     mode: cacheMode === 'refresh' ? 'refresh' : 'on',
     replay: idempotencyKey === undefined ? undefined : { idempotencyKey, ...run.replay },
     incarnation,
     signal: run.signal,
     callModel(signal) {
       run.beginModelCall(signal)
-      return run.callModel(chat, upstream, signal)
+      return callModel(signal)
     },
     onModelCallEnd: (texts) => run.endModelCall(texts),
   })

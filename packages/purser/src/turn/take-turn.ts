@@ -5,6 +5,7 @@ import { answerTurn } from './answer.ts'
 import { type AnsweredTurn, type BegunAnswer, TurnReader } from './answered-turn.ts'
 import { callWithFallbacks } from './call-with-fallbacks.ts'
 import type { TurnDeps, UserModules } from './deps.ts'
+import { findEarlyAnswer } from './early-answer.ts'
 import type { RefusedTurn } from './http-response.ts'
 import { type TurnOptions, validateTurnOptions } from './options.ts'
 import { TurnRun } from './turn-run.ts'
@@ -28,10 +29,11 @@ export async function takeTurn(
   try {
     if (options.idempotencyKey !== undefined) await run.start(options.idempotencyKey)
 
-    // 1. Admission checks and counts in one step. Limits may depend on the model, so that is selected first.
+    // 1. Admission checks and counts in one step. Limits may depend on the model, so that is selected first. A cached answer
+    // that is in memory is found before: its turn is settled with its admission.
     const selecting = run.selectModel()
     if (selecting !== undefined) await selecting
-    const admission = await run.admit()
+    const admission = await run.admit(findEarlyAnswer(run))
     if (!admission.allowed) return run.refuse(admission)
 
     // 2. The runtime and the context are independent of each other.

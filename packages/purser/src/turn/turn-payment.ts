@@ -1,13 +1,21 @@
+import type { ResolvedContext } from '../context/api.ts'
 import { isObject } from '../core/validate.ts'
 import type { Waiter } from '../journal/api.ts'
 import type { AdmitTurnOptions, AdmittedTurn, TokenUsage } from '../ledger/api.ts'
 import type { Admission, Refused } from '../ledger/decide/admission.ts'
 import type { Amount } from '../ledger/limits/amount.ts'
-import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
+import type { TurnEndRequest, TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { Settings } from '../runtime/api.ts'
 import type { UserModules } from './deps.ts'
 import type { TurnOptions } from './options.ts'
 import type { TurnRequest } from './turn-request.ts'
+
+/** What is known of a turn before its admission. */
+export interface KnownBefore {
+  readonly context: ResolvedContext
+  /** How the turn ends if it is admitted, because its answer is cached. */
+  readonly end: (() => TurnEndRequest) | undefined
+}
 
 /**
  * What pays for a turn: its admission, which is asked for first and settled or refunded once at the end. A repeat under an
@@ -48,14 +56,20 @@ export class TurnPayment implements Waiter<Refused | AdmittedTurn> {
     return this.#isRepeat
   }
 
+  /** Whether the turn was settled with its admission. */
+  get isSettled(): boolean {
+    return this.#admitted?.isSettled === true
+  }
+
   /** Rejects with the reason of `leave` when the caller leaves first. */
-  admit(settings: Settings | undefined): Promise<Admission> {
+  admit(settings: Settings | undefined, known?: KnownBefore): Promise<Admission> {
     const { cost, ticket, signal } = this.#options
     return new Promise((resolve, reject) => {
       this.#caller = { resolve, reject }
       const model = nameOfModel(settings)
-      const estimate = this.#estimateOn(settings)
-      this.#modules.ledger.admitTurn({ cost, ticket, model, estimate, signal, ...this.#repeatable() }, this)
+      const estimate = this.#estimateOn(settings, known?.context)
+      const end = known?.end?.()
+      this.#modules.ledger.admitTurn({ cost, ticket, model, estimate, signal, end, ...this.#repeatable() }, this)
     })
   }
 
@@ -141,9 +155,9 @@ export class TurnPayment implements Waiter<Refused | AdmittedTurn> {
   }
 
   /** What the turn will probably use with these settings. */
-  #estimateOn(settings: Settings | undefined): TurnRecord['estimate'] {
+  #estimateOn(settings: Settings | undefined, context = this.#modules.context.peek()): TurnRecord['estimate'] {
     const { maxOutputTokens } = (settings?.parameters ?? {}) as { readonly maxOutputTokens?: unknown }
-    const { tokens = 0 } = this.#modules.context.peek() ?? {}
+    const { tokens = 0 } = context ?? {}
     const { body } = this.#request
     // In another format, everything is input.
     const request = isObject(body) ? { ...body, messages: body, tools: undefined } : this.#request

@@ -1,11 +1,12 @@
-import type { Replay } from '../answers/turn-answers.ts'
-import type { PrefixChange, ResolvedContext } from '../context/api.ts'
+import type { CacheableRequest } from '../answers/cache-key.ts'
+import type { PeekedAnswer, Replay } from '../answers/turn-answers.ts'
+import type { PrefixChange, ResolvedContext, ResolveOptions } from '../context/api.ts'
 import { type AbortSignalLike, CallSignal } from '../core/call-signal.ts'
 import type { TokenUsage } from '../ledger/api.ts'
 import type { Admission, Admitted, Refused } from '../ledger/decide/admission.ts'
 import type { Amount } from '../ledger/limits/amount.ts'
 import { DAILY } from '../ledger/limits/rule.ts'
-import type { TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
+import type { TurnEndRequest, TurnFacts, TurnRecord } from '../ledger/turns/turn-record.ts'
 import type { ChatRequest } from '../openai/chat.ts'
 import type { Attempt, ChatAnswer, ChatCall, ChatModel } from '../openai/chat-model.ts'
 import { cachedTokensOf, cacheWriteTokensOf, type TokenCounts, tokenCountOf } from '../openai/completion.ts'
@@ -28,6 +29,15 @@ import { type TurnEnding, TurnTrace } from './turn-trace.ts'
 export type CacheOutcome = 'hit' | 'joined' | 'miss' | 'off'
 
 export type TurnOutcome = 'completed' | 'failed' | 'cancelled'
+
+/** What a turn has found in memory before its admission. */
+export interface EarlyAnswer extends PeekedAnswer {
+  readonly lease: Lease
+  readonly context: ResolvedContext
+  readonly cacheable: CacheableRequest
+  /** If an answer is cached. */
+  readonly prefix: PrefixChange | undefined
+}
 
 /** How the answer of a turn has ended. */
 export interface EndedAnswer {
@@ -59,6 +69,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   /** The settings of this turn only, with the model that was selected. */
   #override: Override | undefined
   #lease: Lease | undefined
+  /** What was found before the admission, as long as it is of the same user and model. */
+  #early: EarlyAnswer | undefined
   /** What the turn runs on: as selected, then as acquired. */
   #settings: Settings | undefined
   /** Of the user when the lease began. */
@@ -158,8 +170,11 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     this.#settings = settings ?? (await modules.runtime.settings({ session, override }))
   }
 
-  /** From here on, the caller's signal aborts the turn. */
-  admit(): Promise<Admission> {
+  /**
+   * From here on, the caller's signal aborts the turn. A turn whose answer was found `early` is settled with its admission.
+   */
+  admit(early?: EarlyAnswer): Promise<Admission> {
+    this.#early = early
     const { signal } = this.options
     signal?.throwIfAborted()
     if (signal !== undefined) {
@@ -169,11 +184,31 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       }
       signal.addEventListener('abort', this.#onAbort)
     }
-    return this.#payment.admit(this.#settings)
+    if (early === undefined) return this.#payment.admit(this.#settings)
+    const end = early.cached && ((): TurnEndRequest => this.#endOfCached(early))
+    return this.#payment.admit(this.#settings, { context: early.context, end })
+  }
+
+  /** Whether no session and no override applies. */
+  get usesBaseSettings(): boolean {
+    return this.options.session === undefined && this.#override === undefined
+  }
+
+  /** What was found before the admission, as long as it is of the same user and model. */
+  get early(): EarlyAnswer | undefined {
+    return this.#early
+  }
+
+  /** Whether the turn was settled with its admission, for the answer that was found early. */
+  get isSettled(): boolean {
+    return this.#payment.isSettled
   }
 
   acquireRuntime(): Lease | Promise<Lease> {
     const override = this.#admittedOverride
+    if (override !== undefined || this.#early?.lease.incarnation !== this.#payment.admitted?.incarnation)
+      this.#dropEarly()
+    if (this.#early !== undefined) return this.#use(this.#early.lease)
     const isBase = this.options.session === undefined && override === undefined
     const warm = isBase ? this.modules.runtime.acquireWarm() : undefined
     return warm === undefined ? this.#acquire(override).then((lease) => this.#use(lease)) : this.#use(warm)
@@ -214,20 +249,26 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     return lease
   }
 
-  resolveContext(): ResolvedContext | Promise<ResolvedContext> {
+  contextOptions(): ResolveOptions {
     const { mode, timeZone, session } = this.options
-    const { context } = this.modules
     // Only where a source asks for it: finding it costs a look at every message.
-    const query = context.needsQuery ? lastUserText(this.request.messages ?? []) : undefined
-    const options = { mode, timeZone, session, query, signal: this.signal, keep: this.cacheMode !== 'off' }
+    const query = this.modules.context.needsQuery ? lastUserText(this.request.messages ?? []) : undefined
+    return { mode, timeZone, session, query, signal: this.signal, keep: this.cacheMode !== 'off' }
+  }
+
+  /** After `acquireRuntime`. */
+  resolveContext(): ResolvedContext | Promise<ResolvedContext> {
+    if (this.#early !== undefined) return this.#usePrompt(this.#early.context, this.#early.prefix)
+    const options = this.contextOptions()
+    const { context } = this.modules
     const warm = context.getWarm(options)
     return warm === undefined
       ? context.resolve(options).then((resolved) => this.#usePrompt(resolved))
       : this.#usePrompt(warm)
   }
 
-  #usePrompt(context: ResolvedContext): ResolvedContext {
-    this.#prefix = this.modules.context.comparePrefix(this.options.session, context.prefixHash)
+  #usePrompt(context: ResolvedContext, prefix?: PrefixChange): ResolvedContext {
+    this.#prefix = prefix ?? this.modules.context.comparePrefix(this.options.session, context.prefixHash)
     this.#context = context
     return context
   }
@@ -321,6 +362,7 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   refuse(admission: Refused): RefusedTurn {
+    this.#dropEarly()
     const code = admission.reason === 'blocked' ? 'user_blocked' : 'cap_reached'
     const limit = admission.reason === 'daily_cap' ? DAILY : (admission.limit?.name ?? null)
     const facts = this.#facts({ outcome: 'refused', cache: 'off', code, limit, tools: NO_TOOLS })
@@ -336,7 +378,13 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     // A long-lived signal must not collect the listeners of its turns.
     if (this.#onAbort !== undefined) this.options.signal?.removeEventListener('abort', this.#onAbort)
     this.#releaseLease()
+    this.#dropEarly()
     return true
+  }
+
+  #dropEarly(): void {
+    this.#early?.lease.release()
+    this.#early = undefined
   }
 
   #reportFailure(error: unknown): void {
@@ -351,7 +399,14 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
     reportFailure(this.options, { error, user, provider, model, durationMs, isAdmitted })
   }
 
-  #facts(ending: TurnEnding): TurnFacts {
+  /** How a turn whose answer is cached ends when it is admitted: nothing is left to wait for. */
+  #endOfCached({ context, prefix, lease }: EarlyAnswer): TurnEndRequest {
+    const ending: TurnEnding = { outcome: 'completed', cache: 'hit', code: null, limit: null, tools: NO_TOOLS }
+    const facts = this.#facts(ending, context, prefix)
+    return { facts: { ...facts, firstChunkMs: facts.totalMs }, incarnation: lease.incarnation }
+  }
+
+  #facts(ending: TurnEnding, context = this.#context, prefix = this.#prefix): TurnFacts {
     const { options, request } = this
     const { provider = null, model = null } = this.#settings ?? {}
     const turn = {
@@ -363,8 +418,8 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
       estimate: this.#payment.estimate,
       requestId: options.requestId ?? null,
       weight: options.cost ?? 1,
-      context: this.#context,
-      prefix: this.#prefix,
+      context,
+      prefix,
     }
     return this.trace.facts(turn, ending)
   }

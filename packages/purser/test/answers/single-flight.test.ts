@@ -139,7 +139,7 @@ test('with random failures, aborts and forgetting, hits + misses + joined = look
   }
   const memory = createMemoryAnswers()
   const maybe =
-    <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
+    <Args extends unknown[], Result>(work: (...args: Args) => Result | Promise<Result>) =>
     async (...args: Args): Promise<Result> => {
       if (roll(3) === 0) await settle()
       if (roll(10) === 0) throw new PurserError('store_unavailable', 'chaos')

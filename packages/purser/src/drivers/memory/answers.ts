@@ -20,7 +20,7 @@ export function createMemoryAnswers(): AnswerStore {
   }
   return {
     file: null,
-    async generation({ namespace, owner }) {
+    generation({ namespace, owner }) {
       return open(namespace).generation(owner)
     },
     async get({ namespace, owner }, key) {

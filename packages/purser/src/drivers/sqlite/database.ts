@@ -31,6 +31,8 @@ export interface Database {
   readonly connection: DatabaseSync
   prepare(sql: string): StatementSync
   read<Result>(task: () => Result): Promise<Result>
+  /** Like `read`, without a promise. */
+  readNow<Result>(task: () => Result): Result
   /** `task` may run twice, so it must have no effects other than its statements. */
   write<Result>(task: () => Result): Promise<Result>
   /** The same for several tasks, each of which succeeds or fails alone. */
@@ -103,18 +105,22 @@ function createDatabase(
   const queue = new WriteQueue(connection, path, isGuarded ? { guard: createFileGuard(path, identity) } : {})
   const checkpoint = connection.prepare('PRAGMA wal_checkpoint(TRUNCATE)')
   let closing: Promise<void> | undefined
+  function readNow<Result>(task: () => Result): Result {
+    if (closing !== undefined) throw storeClosed()
+    try {
+      return task()
+    } catch (error) {
+      throw toStoreError(error, path)
+    }
+  }
   return {
     path,
     identity,
     connection,
     prepare: (sql) => connection.prepare(sql),
+    readNow,
     async read(task) {
-      if (closing !== undefined) throw storeClosed()
-      try {
-        return task()
-      } catch (error) {
-        throw toStoreError(error, path)
-      }
+      return readNow(task)
     },
     write: (task) => queue.write(task),
     writeAll: (tasks) => queue.writeAll(tasks),

@@ -5,6 +5,8 @@ import { formatInstant } from '../calendar.ts'
 import {
   decideAdmission,
   type Estimate,
+  type LimitAdmitted,
+  type LimitContext,
   type LimitRefused,
   type LimitRequest,
   type LimitTicket,
@@ -20,7 +22,8 @@ import { dailyUseOf, limitContextOf, limitsOf, type Quota, quotaOf, ratesAt } fr
 import type { LedgerRules } from '../rules.ts'
 import { activeBlock, type LedgerDecision, type LedgerView } from '../state.ts'
 import { TICKET_RECORDS, TICKET_TTL_MS, type Ticket, ticketInvalid, ticketRecordName, ticketUsed } from '../tickets.ts'
-import { beginRecords, recordTurn, type TurnEnd } from '../turns/record-turn.ts'
+import { beginRecords, NO_TOKENS, recordTurn, type TurnEnd } from '../turns/record-turn.ts'
+import type { TurnEndRequest } from '../turns/turn-record.ts'
 import { type DatedView, decideCorrected, wasIssuedAhead, withCorrectClock } from './clock-correction.ts'
 
 /** Whether the user may act now. Both outcomes are values; only `allowed: true` has consumed anything. */
@@ -83,12 +86,16 @@ export interface Granted {
   readonly unrecorded?: true
   /** The rules under `observe` that would have refused it. */
   readonly observed: readonly string[]
+  /** Settled and recorded as well. */
+  readonly isSettled?: true
 }
 
 export interface AdmitCommand extends Omit<LimitRequest, 'id'> {
   readonly ticketId: string
   /** Whether the ticket pays for the turn that asks, and for no other. */
   readonly claimed: boolean
+  /** How the turn ends with its admission, if it does. */
+  readonly end?: TurnEndRequest | undefined
 }
 
 /** Checks and counts in one step. A refusal costs nothing and is not stored under an idempotency key. */
@@ -97,9 +104,13 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
   if (blocked !== undefined) return { remember: false, result: () => blocked }
   const { ticketId: id, claimed, weight, model, estimate, leaseMs } = command
   const request: LimitRequest = { id, weight, model, estimate, leaseMs }
-  const { decided: outcome, changes } = decideCorrected(rules, view, (current) =>
-    decideAdmission(limitContextOf(rules, current), request, current.usage),
-  )
+  const { decided: outcome, changes } = decideCorrected(rules, view, (current) => {
+    const context = limitContextOf(rules, current)
+    const decided = decideAdmission(context, request, current.usage)
+    return decided.allowed && decided.isHeld && endsNow(command, decided, view)
+      ? releaseHold(context, decided)
+      : decided
+  })
   if (!outcome.allowed) {
     const refused = refusalOf(rules, outcome, view)
     return { remember: false, ...changes, result: () => refused }
@@ -115,31 +126,61 @@ export function admit(rules: LedgerRules, command: AdmitCommand, view: LedgerVie
     issuedAt: view.now,
     claimed,
   }
+  const { isHeld, observed } = outcome
+  const usage = beginRecords(changes.usage, view.usage)
+  const end = endsNow(command, outcome, view) ? endOf(command.end, outcome) : undefined
+  const recorded = end && recordTurn(rules, end, { state: view.state, usage: usage ?? view.usage })
   // Without a spread, as this is decided for every turn.
   return {
     seen: true,
     events: changes.events,
     resetsSeen: changes.resetsSeen,
     measurements: changes.measurements,
-    usage: beginRecords(changes.usage, view.usage),
+    usage: recorded?.usage ?? usage,
+    recorded: recorded?.recorded,
     // The ticket of a turn seldom leaves the process, and has no record then.
     absent: claimed ? undefined : [{ kind: TICKET_RECORDS, name: ticketRecordName(ticket) }],
-    result: ({ view: after }) => grantOf(rules, { ticket, isHeld: outcome.isHeld, observed: outcome.observed }, after),
+    result: ({ view: after }) => grantOf(rules, { ticket, isHeld, observed, isSettled: end && true }, after),
   }
+}
+
+/** Whether a turn ends as it was found: on the model that it asked for, and for the user who asks. */
+function endsNow(
+  command: AdmitCommand,
+  { ticket }: LimitAdmitted,
+  { incarnation }: LedgerView,
+): command is AdmitCommand & { readonly end: TurnEndRequest } {
+  return command.end?.incarnation === incarnation && ticket.downgradedBy === null
+}
+
+/** It uses nothing of what was held for it. */
+function releaseHold(context: LimitContext, admitted: LimitAdmitted): LimitAdmitted {
+  const settlement = { inputTokens: 0, outputTokens: 0, cost: 0 }
+  const { usage = admitted.usage } = settleUsage(context, { ticket: admitted.ticket, settlement }, admitted.usage)
+  return { ...admitted, usage, isHeld: false }
+}
+
+function endOf({ facts }: TurnEndRequest, { ticket, observed }: LimitAdmitted): TurnEnd {
+  const { at, downgradedBy } = ticket
+  return { facts, at, downgradedBy, observed, admission: 'counted', tokens: NO_TOKENS, cost: 0 }
 }
 
 function grantOf(
   rules: LedgerRules,
-  grant: Pick<Granted, 'ticket' | 'isHeld' | 'observed'>,
+  grant: Pick<Granted, 'ticket' | 'isHeld' | 'observed'> & { readonly isSettled?: true | undefined },
   view: LedgerView,
 ): Granted {
-  const { ticket, isHeld, observed } = grant
+  const { ticket, isHeld, observed, isSettled } = grant
   const quota = quotaOf(dailyUseOf(rules, view))
-  if (rules.policy.rulesOf(limitsOf(view.state), view.now).length === 1)
-    return { allowed: true, ticket, quota, isHeld, observed }
+  if (rules.policy.rulesOf(limitsOf(view.state), view.now).length === 1) {
+    const granted = { allowed: true, ticket, quota, isHeld, observed } as const
+    return isSettled ? { ...granted, isSettled } : granted
+  }
   const { state, usage, now, stamps, measurements } = view
   // Not the view itself, which holds the whole unit of work in memory.
-  return { allowed: true, ticket, quota, isHeld, observed, after: { state, usage, now, stamps, measurements } }
+  const after = { state, usage, now, stamps, measurements }
+  const granted = { allowed: true, ticket, quota, isHeld, observed, after } as const
+  return isSettled ? { ...granted, isSettled } : granted
 }
 
 /** The tightest of the limits that count an admission, after it; undefined when the user has only `daily`. */

@@ -3,7 +3,12 @@ export type TurnOutcome = 'completed' | 'failed' | 'cancelled' | 'refused'
 
 export const TURN_OUTCOMES: readonly TurnOutcome[] = ['completed', 'failed', 'cancelled', 'refused']
 
-/** What happened in one turn, or in one step of the AI SDK after a tool. It has nothing of what was said. */
+/**
+ * What happened in one turn, or in one step of the AI SDK after a tool. It has nothing of what was said.
+ *
+ * A turn whose answer is cached, and in memory, is recorded as completed in the commit of its admission: its times end there,
+ * and a reader who leaves later changes nothing.
+ */
 export interface TurnRecord {
   /** Rises as text with the instant at which the turn began; the `id` of the turn. */
   readonly id: string
@@ -89,4 +94,14 @@ export interface TurnFacts
   readonly beganAt: number
   /** The weight that was asked for. */
   readonly weight: number
+}
+
+/**
+ * A turn that has used nothing when it is admitted. It is settled and recorded in the same commit, unless a limit sends it
+ * to another model, its user was erased since, or the store is unavailable.
+ */
+export interface TurnEndRequest {
+  readonly facts: TurnFacts
+  /** The incarnation of the user that the answer belongs to. */
+  readonly incarnation: number
 }

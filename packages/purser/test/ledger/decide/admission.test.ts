@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type AdmissionOutcome, claim, type Refused, refund, settle } from '../../../src/ledger/decide/admission.ts'
+import {
+  type AdmissionOutcome,
+  admit,
+  claim,
+  type Refused,
+  refund,
+  settle,
+} from '../../../src/ledger/decide/admission.ts'
 import { block, unblock } from '../../../src/ledger/decide/moderation.ts'
 import type { Ticket } from '../../../src/ledger/tickets.ts'
+import type { TurnFacts } from '../../../src/ledger/turns/turn-record.ts'
+import type { Limit } from '../../../src/options.ts'
 import { rulesWith } from '../../support/compiled-rules.ts'
 import { admitting, type Decide, given } from '../../support/decide-spec.ts'
 
@@ -240,5 +249,81 @@ describe('tickets', () => {
         .thenResult(() => {})
       admitted.at('2026-03-17T12:00:00.001Z').when<unknown>(decide).thenThrows({ code: 'ticket_invalid' })
     }
+  })
+})
+
+const FACTS: TurnFacts = {
+  id: 'turn-1',
+  beganAt: NOON,
+  endpoint: 'turn',
+  session: null,
+  provider: 'local',
+  model: 'm',
+  requestedModel: null,
+  attempts: [],
+  cache: 'hit',
+  outcome: 'completed',
+  code: null,
+  limit: null,
+  weight: 1,
+  estimate: { inputTokens: 10, outputTokens: 10 },
+  overheadMs: 1,
+  firstChunkMs: 1,
+  upstreamMs: 0,
+  totalMs: 1,
+  context: [],
+  tools: [],
+  requestId: null,
+  prefix: null,
+}
+
+describe('a turn that ends with its admission', () => {
+  const tokens: Limit = { name: 'tokens', measure: 'tokens', max: 100, window: 'day' }
+  const rules = rulesWith({ dailyCap: 2, limits: [tokens] })
+
+  function ending(incarnation: number, byRules = rules): Decide<AdmissionOutcome> {
+    const { estimate } = FACTS
+    const turn = { ticketId: 'id', weight: 1, claimed: true, model: 'local/m', estimate, leaseMs: 60_000 }
+    return (view) => admit(byRules, { ...turn, end: { facts: FACTS, incarnation } }, view)
+  }
+
+  const isSettled =
+    (expected: boolean) =>
+    (outcome: AdmissionOutcome): void => {
+      assert.ok(outcome.allowed)
+      assert.deepEqual([outcome.isSettled === true, outcome.isHeld], [expected, !expected])
+    }
+
+  it('is settled, for nothing, and holds nothing', () => {
+    given([])
+      .when(ending(1))
+      .then([])
+      .thenResult(isSettled(true))
+      .thenUsage({ daily: { '2026-03-10': 1 }, tokens: { '2026-03-10': 0 } })
+  })
+
+  it('counts like every other turn', () => {
+    given([])
+      .after(ending(1), ending(1))
+      .when(ending(1))
+      .thenResult(refuses({ reason: 'daily_cap', cap: 2, count: 2 }))
+  })
+
+  it('goes on if its answer belongs to another incarnation of the user', () => {
+    given([]).when(ending(2)).thenResult(isSettled(false))
+  })
+
+  it('goes on if a limit sends it to another model', () => {
+    const big: Limit = {
+      name: 'big',
+      measure: 'turns',
+      max: 0,
+      window: 'day',
+      models: ['local/m'],
+      onLimit: { model: 'n' },
+    }
+    given([])
+      .when(ending(1, rulesWith({ dailyCap: 2, limits: [tokens, big] })))
+      .thenResult(isSettled(false))
   })
 })

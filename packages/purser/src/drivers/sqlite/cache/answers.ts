@@ -21,7 +21,7 @@ export function createSqliteAnswers(database: Database, writer: CacheWriter): An
   const lastTotals = new Map<string, AnswerTotals>()
   return {
     file: database.path,
-    generation: (scope) => database.read(() => reads.generation(scope)),
+    generation: (scope) => database.readNow(() => reads.generation(scope)),
     get: (scope, key) => database.read(() => reads.get(scope, key)),
     page: (scope, page) => database.read(() => reads.page(scope, page)),
     async put(batch) {

@@ -17,19 +17,35 @@ import type { CacheWriter } from '../worker/threads.ts'
 export interface CacheFallback {
   /** Runs `call`; when the file is damaged, `instead`, also in all later calls. */
   run<Result>(call: () => Promise<Result>, instead: () => Promise<Result>): Promise<Result>
+  /** The same for a call that returns at once. */
+  runNow<Result>(call: () => Result, instead: () => Result): Result
 }
 
 export function createCacheFallback(writer: CacheWriter): CacheFallback {
   let isDamaged = false
+  /** Throws any other error again. */
+  async function markDamaged(error: unknown): Promise<void> {
+    if (!isCorrupt(error)) throw error
+    isDamaged = true
+    await writer.call('markDamaged').catch(() => undefined)
+  }
   return {
     async run(call, instead) {
       if (isDamaged) return instead()
       try {
         return await call()
       } catch (error) {
+        await markDamaged(error)
+        return instead()
+      }
+    },
+    runNow(call, instead) {
+      if (isDamaged) return instead()
+      try {
+        return call()
+      } catch (error) {
         if (!isCorrupt(error)) throw error
-        isDamaged = true
-        await writer.call('markDamaged').catch(() => undefined)
+        void markDamaged(error)
         return instead()
       }
     },
@@ -37,8 +53,18 @@ export function createCacheFallback(writer: CacheWriter): CacheFallback {
 }
 
 export function withMemoryAnswers(fileAnswers: AnswerStore, fallback: CacheFallback): AnswerStore {
-  const { file, totals, ...calls } = fileAnswers
-  return { ...withMemory(calls, createMemoryAnswers(), fallback), file, totals }
+  const { file, totals, generation, ...calls } = fileAnswers
+  const memory = createMemoryAnswers()
+  return {
+    ...withMemory(calls, memory, fallback),
+    file,
+    totals,
+    generation: (scope) =>
+      fallback.runNow(
+        () => generation(scope),
+        () => memory.generation(scope),
+      ),
+  }
 }
 
 export function withMemoryLastGood(fileLastGood: LastGoodStore, fallback: CacheFallback): LastGoodStore {
