@@ -3,6 +3,7 @@
  * slices. Both have everything else on.
  *
  *   npm run records -- [--rounds 15] [--seconds 2]
+ *   npm run records -- --writer   # only what SQLite's writer does for a turn
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,8 +13,11 @@ import { CAP, type Contender, SAME_QUESTION, startPurser } from './gateway/conte
 import { type LoadSlice, measureSlice } from './gateway/load.ts'
 import { startOnPrintedPort } from './gateway/processes.ts'
 import { median } from './ledger/figures.ts'
+import { measureWriter, TURNS_OF_TRANSACTION, USERS } from './records/writer-costs.ts'
 
-const { values } = parseArgs({ options: { rounds: { type: 'string' }, seconds: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { rounds: { type: 'string' }, seconds: { type: 'string' }, writer: { type: 'boolean' } },
+})
 const rounds = Number(values.rounds ?? 15)
 const seconds = Number(values.seconds ?? 2)
 const CONNECTIONS = 32
@@ -25,6 +29,11 @@ const directory = import.meta.dirname
 const folder = mkdtempSync(join(tmpdir(), 'purser-records-'))
 await using stack = new AsyncDisposableStack()
 stack.defer(() => rmSync(folder, { recursive: true }))
+await printWriterCosts()
+if (values.writer) {
+  await stack.disposeAsync()
+  process.exit()
+}
 const upstream = stack.use(await startOnPrintedPort([join(directory, 'gateway', 'upstream.ts')]))
 const start = { stack, directory, origin: `http://127.0.0.1:${upstream.port}` }
 const options = { config: CAP, body: SAME_QUESTION }
@@ -53,6 +62,17 @@ const added = median(withRecords.map((slice, round) => slice.processorMicros / m
 console.log(
   `\nthroughput lost ${percent(lost)}, processor time added ${percent(added)} (goal ${percent(GOAL)} of throughput)`,
 )
+
+async function printWriterCosts(): Promise<void> {
+  console.log(`writer of SQLite, ${USERS} users, ${TURNS_OF_TRANSACTION} turns in a transaction, for a turn\n`)
+  console.log('| | processor µs | KiB of log |\n|---|--:|--:|')
+  for (const isRecording of [false, true]) {
+    const { processorMicros, logKib } = await measureWriter(folder, isRecording)
+    const name = isRecording ? 'and records and sums' : "the user's row, twice"
+    console.log(`| ${name} | ${processorMicros.toFixed(1)} | ${logKib.toFixed(1)} |`)
+  }
+  console.log()
+}
 
 function measure(contender: Contender): Promise<LoadSlice> {
   return measureSlice(contender.server, { ...contender, connections: CONNECTIONS, seconds, folder })
