@@ -19,6 +19,8 @@ export interface CopyStoreOptions {
   readonly signal?: AbortSignal
 }
 
+/** Nothing waits for a call but the copy itself, so a busy server has time for it. */
+const CALL_TIMEOUT_MS = 30_000
 const OPTIONS: readonly string[] = ['from', 'to', 'secretKey', 'onProgress']
 
 /**
@@ -43,7 +45,8 @@ export async function copyStore(options: CopyStoreOptions): Promise<CopyReport> 
   const target = resolveOptions({ store: to })
   await using stores = new AsyncDisposableStack()
   const open = async ({ store }: typeof source): Promise<Store> => {
-    const opened = typeof store === 'string' ? await openStore(store, systemEffects) : store
+    const opened =
+      typeof store === 'string' ? await openStore(store, systemEffects, { timeoutMs: CALL_TIMEOUT_MS }) : store
     if (typeof store === 'string') stores.defer(() => opened.close())
     return opened
   }

@@ -13,16 +13,22 @@ import { sqlitePath } from './storage/store-url.ts'
  *
  * @throws {PurserError} `package_missing`, `option_invalid`; and what the driver throws.
  */
-export async function openStore(url: string, effects: Effects): Promise<Store> {
+export async function openStore(
+  url: string,
+  effects: Effects,
+  /** Deadline of each call to the server of a store. Default: that of its driver. */
+  { timeoutMs }: { readonly timeoutMs?: number } = {},
+): Promise<Store> {
+  const options = timeoutMs === undefined ? { url } : { url, timeoutMs }
   if (url === 'memory:') return openMemoryStore({ effects })
   const path = sqlitePath(url)
   if (path !== undefined) return openSqliteStore({ path, effects })
   if (url.startsWith('redis')) {
     const { redisStore } = await importPackage('redis', () => import('./drivers/redis/index.ts'))
-    return redisStore({ url })
+    return redisStore(options)
   }
   const { postgresStore } = await importPackage('pg', () => import('./drivers/postgres/index.ts'))
-  return postgresStore({ url })
+  return postgresStore(options)
 }
 
 /** Opens the answers and the last good contexts of a store that a URL names. */

@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { copyStore } from '../../src/copy-store.ts'
 import { systemEffects } from '../../src/core/effects.ts'
 import { openMemoryStore } from '../../src/drivers/memory/index.ts'
+import { postgresStore } from '../../src/drivers/postgres/index.ts'
+import { redisStore } from '../../src/drivers/redis/index.ts'
 import { openSqliteStore } from '../../src/drivers/sqlite/index.ts'
 import { PurserError } from '../../src/errors.ts'
 import type { Purser } from '../../src/purser/api.ts'
@@ -20,7 +22,17 @@ import { temporaryPath } from '../support/temporary-store.ts'
 const secretKey = randomBytes(32).toString('base64')
 const by = { actor: 'ana', reason: 'test' }
 const open = (store: string | Store): Promise<Purser> =>
-  openPurser({ store, secretKey, providers: { demo: { kind: 'demo' } }, ledger: { dailyCap: 50 } })
+  openPurser({
+    store: typeof store === 'string' ? patientStore(store) : store,
+    secretKey,
+    providers: { demo: { kind: 'demo' } },
+    ledger: { dailyCap: 50 },
+  })
+/** A store whose calls have time for everything, on a machine that is busy with millions of rows. */
+const patientStore = (url: string): string | Store => {
+  if (url.startsWith('redis:')) return redisStore({ url, timeoutMs: 120_000 })
+  return url.startsWith('postgres:') ? postgresStore({ url, timeoutMs: 120_000 }) : url
+}
 const sqlite = (): string => `sqlite:${temporaryPath()}`
 
 const USERS_AT_ONCE = 256

@@ -140,10 +140,9 @@ local function indexUser(l, c)
   setFacet(l, c.id, 'risk', row[5], c.risk)
   setFacet(l, c.id, 'blocked', row[6] == '1' and '1', c.blocked == '1' and '1')
   setAmount(l.peak, c.id, row[10] or '0', c.peak)
-  if (row[8] or '0') ~= c.cap or row[9] ~= c.capUntil then
-    setAmount(l.cap, c.id, false, c.cap)
-    setAmount(l.capUntil, c.id, false, c.cap == '0' and '0' or c.capUntil)
-  end
+  local cap, capUntil = row[8] or '0', row[9]
+  setAmount(l.cap, c.id, cap, c.cap)
+  setAmount(l.capUntil, c.id, cap == '0' and '0' or capUntil, c.cap == '0' and '0' or c.capUntil)
 end
 
 local function removeEvents(u, l, id, below)
@@ -158,18 +157,25 @@ end
 
 local function writeRow(u, c)
   local commits = string.sub(c.commit .. (c.row[3] or ''), 1, ${REMEMBERED_COMMITS * COMMIT_ID_CHARS})
-  local fields = { 'revision', c.revision, 'commits', commits, 'updated', c.at, 'seen', c.seen, 'phase', c.phase,
-    'risk', c.risk, 'blocked', c.blocked, 'cap', c.cap, 'capUntil', c.capUntil, 'peak', c.peak }
-  if not c.row[2] then
-    fields[#fields + 1] = 'incarnation'
-    fields[#fields + 1] = c.incarnation
-    fields[#fields + 1] = 'created'
-    fields[#fields + 1] = c.at
+  local fields = { 'revision', c.revision, 'commits', commits, 'updated', c.at }
+  local function set(name, before, after)
+    if before == after then return end
+    fields[#fields + 1] = name
+    fields[#fields + 1] = after
   end
-  for _, field in ipairs(c.fields) do
-    fields[#fields + 1] = field[1]
-    fields[#fields + 1] = field[2]
+  local row = c.row
+  set('phase', row[4], c.phase)
+  set('risk', row[5], c.risk)
+  set('blocked', row[6], c.blocked)
+  set('seen', row[7], c.seen)
+  set('cap', row[8], c.cap)
+  set('capUntil', row[9], c.capUntil)
+  set('peak', row[10], c.peak)
+  if not row[2] then
+    set('incarnation', nil, c.incarnation)
+    set('created', nil, c.at)
   end
+  for _, field in ipairs(c.fields) do set(field[1], nil, field[2]) end
   call('HSET', u.user, unpack(fields))
 end
 
@@ -202,9 +208,9 @@ local function removeTurns(u, l, id, last)
   return #turns
 end
 
--- An error of HINCRBY would leave the commit half written: a sum of 10^17 or more stays as it is.
+-- A sum that would overflow stays as it is: an error would leave the commit half written. Returns whether the sum is new.
 local function add(key, field, amount)
-  if #(call('HGET', key, field) or '') <= 17 then call('HINCRBY', key, field, amount) end
+  return redis.pcall('HINCRBY', key, field, amount) == tonumber(amount)
 end
 
 local function writeTurns(u, l, c)
@@ -221,8 +227,10 @@ local function writeTurns(u, l, c)
     if not from or c.sumsFrom < from then call('HSET', u.sums, 'from', c.sumsFrom) end
   end
   for _, sum in ipairs(c.userSums) do add(u.sums, sum[1], sum[2]) end
-  for _, day in ipairs(c.days) do call('ZADD', l.sumDays, 0, day[1]) end
-  for _, sum in ipairs(c.sums) do add(KEYS[c.dayKeys + tonumber(sum[1])], sum[2], sum[3]) end
+  for _, sum in ipairs(c.sums) do
+    local day = tonumber(sum[1])
+    if add(KEYS[c.dayKeys + day], sum[2], sum[3]) then call('ZADD', l.sumDays, 0, c.days[day][1]) end
+  end
 end
 
 local function writeCommit(u, l, c)
