@@ -10,24 +10,28 @@ const RANDOM_FROM = 18
 
 /**
  * Ids that rise with time as text: UUIDs of version 7 (RFC 9562) with a counter, so that ids of one process also rise
- * within a millisecond.
+ * within a millisecond, in which they differ by the counter alone.
  */
 export function createTimeOrderedIds({ now, randomId }: Pick<Effects, 'now' | 'randomId'>): () => string {
   let last = 0
   let counter = 0
   let prefix = firstIdAt(last)
+  let suffix = ''
   return () => {
     const at = Math.trunc(now())
     const isOther = at > last || at < last - MAX_AHEAD_MS
     if (isOther || counter === COUNTER_MAX) {
       last = isOther ? at : last + 1
       prefix = firstIdAt(last)
+      suffix = suffixOf(randomId())
       counter = 0
     } else counter++
-    const random = randomId()
-    const suffix = UUID.test(random) ? random.slice(RANDOM_FROM) : `-${random}`
     return `${prefix}-7${counter.toString(16).padStart(3, '0')}${suffix}`
   }
+}
+
+function suffixOf(random: string): string {
+  return UUID.test(random) ? random.slice(RANDOM_FROM) : `-${random}`
 }
 
 export function isTimeOrderedId(id: string): boolean {

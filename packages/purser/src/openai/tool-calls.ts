@@ -33,7 +33,8 @@ function hasStart({ id, function: definition }: Readonly<Record<string, unknown>
 /** The calls of each tool that the request declares; of any other name, which a model may have made up, under `other`. */
 export class ToolCalls {
   readonly #tools: unknown
-  readonly #calls = new Map<string, number>()
+  // Made on first use: most answers call none.
+  #calls: Map<string, number> | undefined
   total = 0
 
   /** The `tools` of the request. */
@@ -45,12 +46,13 @@ export class ToolCalls {
     for (const name of names) {
       const known = name !== undefined && this.#isDeclared(name) ? name : OTHER
       this.total++
+      this.#calls ??= new Map()
       this.#calls.set(known, (this.#calls.get(known) ?? 0) + 1)
     }
   }
 
   list(): readonly { readonly name: string; readonly calls: number }[] {
-    return this.total === 0 ? NONE : [...this.#calls].map(([name, calls]) => ({ name, calls }))
+    return this.#calls === undefined ? NONE : [...this.#calls].map(([name, calls]) => ({ name, calls }))
   }
 
   #isDeclared(name: string): boolean {

@@ -99,7 +99,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   readonly #watch: ReaderWatch
   /** In the table of turns that wait for their reader. */
   readonly #unreadKey: number
-  #onReaderTimeout = (): void => {}
+  #onReaderTimeout: (() => void) | undefined
   /** Why the answer can no longer be read. */
   #consumed: string | undefined
   #hasEnded = false
@@ -117,8 +117,8 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     this.#request = turn.request
     this.#answer = turn.answer.answer
     const isEchoed = model !== undefined && model !== null
-    this.#rewriteModel = isEchoed ? createModelRewriter(model) : (text) => text
-    this.#rewriteHead = isEchoed ? createHeadRewriter(model) : (head) => head
+    this.#rewriteModel = isEchoed ? createModelRewriter(model) : unchanged
+    this.#rewriteHead = isEchoed && this.#answer.kind === 'stream' ? createHeadRewriter(model) : unchanged
     this.#toolCalls = new ToolCalls(turn.request.tools)
     this.admission = run.admission
     this.settings = turn.settings
@@ -163,10 +163,13 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
     return toResponse(this)
   }
 
-  async pipe(response: ServerResponse, headers?: Readonly<Record<string, string>>): Promise<void> {
-    this.#consume()
-    const piping = pipeAnswer(this, response, headers)
-    if (piping !== undefined) await piping
+  pipe(response: ServerResponse, headers?: Readonly<Record<string, string>>): Promise<void> {
+    try {
+      this.#consume()
+      return pipeAnswer(this, response, headers) ?? WRITTEN
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** The chunks as JSON texts, and the comments between them: for a reader that writes them in another format. */
@@ -349,7 +352,7 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
   /** Cancels the turn of a reader that took nothing for too long. */
   #leaveReader(): void {
     void this.cancel()
-    this.#onReaderTimeout()
+    this.#onReaderTimeout?.()
   }
 
   #consume(): void {
@@ -394,6 +397,12 @@ export class TurnReader implements AnsweredTurn, ReadableAnswer {
       prompt_tokens_details: usage?.prompt_tokens_details,
     }
   }
+}
+
+const WRITTEN: Promise<void> = Promise.resolve()
+
+function unchanged(text: string): string {
+  return text
 }
 
 function usageIn(text: string): Usage | undefined {

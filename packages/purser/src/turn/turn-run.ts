@@ -278,12 +278,16 @@ export class TurnRun<Request extends TurnRequest = ChatRequest> {
   }
 
   /** Calls the upstream with the timeouts of the turn. The wait is not counted as overhead. */
-  callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignalLike): Promise<Answer> {
-    const { options, deps } = this
+  async callUpstream<Answer>(run: (call: ChatCall) => Promise<Answer>, signal: AbortSignalLike): Promise<Answer> {
+    const { options, deps, trace } = this
     const firstChunkTimeoutMs = chooseLimit(options.firstChunkTimeoutMs, deps.limits.firstChunkTimeoutMs)
     const idleTimeoutMs = chooseLimit(options.idleTimeoutMs, deps.limits.idleTimeoutMs)
-    const onAttempt = (attempt: Attempt): void => void this.trace.attempts.push(attempt)
-    return this.trace.waitFor(() => run({ firstChunkTimeoutMs, idleTimeoutMs, signal, onAttempt }))
+    const startedAt = deps.effects.monotonic()
+    try {
+      return await run({ firstChunkTimeoutMs, idleTimeoutMs, signal, onAttempt: trace.onAttempt })
+    } finally {
+      trace.addWait(deps.effects.monotonic() - startedAt)
+    }
   }
 
   /** A model call that may outlive the turn, because others read it as well. It keeps the lease. */

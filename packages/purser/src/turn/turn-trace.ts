@@ -49,14 +49,11 @@ export class TurnTrace {
     return this.#overheadMs ?? this.totalMs - this.#waitedMs
   }
 
-  /** Runs a call of an upstream until its answer begins. */
-  async waitFor<Answer>(call: () => Promise<Answer>): Promise<Answer> {
-    const startedAt = this.#effects.monotonic()
-    try {
-      return await call()
-    } finally {
-      this.#waitedMs += this.#effects.monotonic() - startedAt
-    }
+  readonly onAttempt = (attempt: Attempt): void => void this.attempts.push(attempt)
+
+  /** The turn has waited for an upstream, until that began to answer or failed. */
+  addWait(waitedMs: number): void {
+    this.#waitedMs += waitedMs
   }
 
   /** The answer begins. `isOwnCall`: it comes from the turn's own call, and not from another one or from the cache. */

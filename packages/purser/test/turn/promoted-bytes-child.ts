@@ -1,10 +1,11 @@
+import { createHook } from 'node:async_hooks'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8'
 import { openPurser } from '../../src/index.ts'
 
 /*
  * Prints how many bytes per turn are allocated, and how many of them are promoted to the old generation, that is, survive
- * two collections of the young one.
+ * two collections of the young one; and how many promises and timers a turn makes, with those of the loop that takes it.
  * Run with a small young generation of a fixed size, so that there are many collections of it and none of the old one.
  */
 
@@ -35,7 +36,8 @@ await takeTurns(measured)
 const promoted = (oldBytes() - before.old) / measured
 const allocated = (allocatedBytes() - before.all) / measured
 await new Promise((resolve) => setImmediate(resolve))
-process.stdout.write(JSON.stringify({ allocated, promoted, majorCollections }))
+const { PROMISE: promises = 0, Timeout: timers = 0 } = await countResources(1_000)
+process.stdout.write(JSON.stringify({ allocated, promoted, majorCollections, promises, timers }))
 await purser.close()
 
 async function takeTurns(count: number): Promise<void> {
@@ -44,6 +46,19 @@ async function takeTurns(count: number): Promise<void> {
     while (next < count) await takeTurn(next++)
   }
   await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+}
+
+/** How many of each kind of asynchronous resource a turn makes. */
+async function countResources(count: number): Promise<Record<string, number>> {
+  const made: Record<string, number> = {}
+  const hook = createHook({
+    init(_id, type) {
+      made[type] = (made[type] ?? 0) + 1 / count
+    },
+  }).enable()
+  await takeTurns(count)
+  hook.disable()
+  return made
 }
 
 async function takeTurn(number: number): Promise<void> {
