@@ -97,7 +97,7 @@ async function startGateway(baseURL: string): ReturnType<typeof startOnPort> {
   const config = { store, providers, runtime: { defaults }, ledger: { dailyCap: 100_000_000 }, server: { port } }
   writeFileSync(file, JSON.stringify(config))
   const main = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
-  const args = ['--max-semi-space-size=32', '--conditions=@purser/source', main, 'serve', '--config', file]
+  const args = ['--max-semi-space-size=16', '--conditions=@purser/source', main, 'serve', '--config', file]
   return startOnPort(args, port, { PURSER_SERVICE_KEY: KEY, PURSER_ADMIN_KEY: `admin-${KEY}` })
 }
 

@@ -116,9 +116,11 @@ async function printStreamTable(streams: number): Promise<void> {
 
 async function stream(contender: Contender, streams: number): Promise<StreamSlice> {
   const { url, headers, server } = contender
-  const body = '{"model":"m","user":"streaming","stream":true,"messages":[{"role":"user","content":"Say hello."}]}'
+  // A user has at most 100 open streams.
+  const bodyOf = (index: number): string =>
+    `{"model":"m","user":"user-${index}","stream":true,"messages":[{"role":"user","content":"Say hello."}]}`
   let before = 0
-  const result = await measureStreams({ url, headers, body, streams, seconds: values.quick ? 2 : 4 }, () => {
+  const result = await measureStreams({ url, headers, bodyOf, streams, seconds: values.quick ? 2 : 4 }, () => {
     before = server.processorMicros()
   })
   return { ...result, processorMicros: (server.processorMicros() - before) / result.chunks }

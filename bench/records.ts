@@ -38,7 +38,9 @@ const upstream = stack.use(await startOnPrintedPort([join(directory, 'gateway', 
 const start = { stack, directory, origin: `http://127.0.0.1:${upstream.port}` }
 const options = { config: CAP, body: SAME_QUESTION }
 const preloaded = join(directory, 'gateway', 'without-records.ts')
-const recording = await startPurser(start, { name: 'records and sums', ...options })
+/** Both run the sources. */
+const nothing = 'data:text/javascript,'
+const recording = await startPurser(start, { name: 'records and sums', ...options, preloaded: nothing })
 const silent = await startPurser(start, { name: 'neither', ...options, preloaded })
 for (const contender of [recording, silent])
   for (let requests = 0; requests < WARM_UP_REQUESTS; ) requests += (await measure(contender)).requests

@@ -56,7 +56,7 @@ for (const [name, runs] of starts) {
 async function start({ program, environment }: Variant): Promise<Start> {
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env
   const startedAt = performance.now()
-  const child = spawn(process.execPath, ['--max-semi-space-size=32', ...program, ...OPTIONS], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=16', ...program, ...OPTIONS], {
     cwd: await mkdtemp(join(directory, 'store-')),
     env: { ...inherited, ...environment },
     stdio: ['ignore', 'pipe', 'ignore'],

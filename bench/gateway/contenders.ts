@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePort } from '../../packages/purser/test/support/free-port.ts'
+import { serverProgram } from '../../scripts/setup.mjs'
 import { type ServerProcess, startOnPort } from './processes.ts'
 
 /** One server under test. */
@@ -16,7 +17,7 @@ export interface Contender {
 
 const USERS = 1_000
 /** As `npm start` sets it; the same for all. */
-const NODE_OPTIONS = ['--max-semi-space-size=32']
+const NODE_OPTIONS = ['--max-semi-space-size=16']
 const JSON_TYPE = { 'content-type': 'application/json' }
 const MESSAGE = '[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Say hello."}]'
 export const SAME_QUESTION: string = `'{"model":"m","user":"user-' .. (n % ${USERS}) .. '","messages":${MESSAGE}}'`
@@ -95,7 +96,7 @@ export interface PurserOptions {
   readonly name: string
   readonly config: object
   readonly body: string
-  /** A module that is loaded before the server. */
+  /** Runs the sources, and this module before them. Otherwise the program that `npm start` runs. */
   readonly preloaded?: string
 }
 
@@ -111,9 +112,10 @@ export async function startPurser(
   const runtime = { defaults: { provider: 'local', model: 'm' } }
   const store = `sqlite:${join(folder, 'purser.db')}`
   writeFileSync(file, JSON.stringify({ store, providers, runtime, server: { port }, ...config }))
-  const main = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
-  const imports = preloaded === undefined ? [] : [`--import=${preloaded}`]
-  const args = [...NODE_OPTIONS, '--conditions=@purser/source', ...imports, main, 'serve', '--config', file]
+  const sources = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
+  const program =
+    preloaded === undefined ? [serverProgram] : ['--conditions=@purser/source', `--import=${preloaded}`, sources]
+  const args = [...NODE_OPTIONS, ...program, 'serve', '--config', file]
   const server = stack.use(await startOnPort(args, port, { PURSER_SERVICE_KEY: KEY, PURSER_ADMIN_KEY: `admin-${KEY}` }))
   return contender(name, { server, headers: { ...JSON_TYPE, authorization: `Bearer ${KEY}` }, body })
 }

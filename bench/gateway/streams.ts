@@ -5,7 +5,8 @@ import { sentTimes } from './completion.ts'
 export interface StreamOptions {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  /** The body of a request, by its number. */
+  readonly bodyOf: (index: number) => string
   readonly streams: number
   readonly seconds: number
 }
@@ -21,23 +22,28 @@ export interface StreamResult {
 
 /** Streams that start one after the other within a second, and are then read for some seconds. */
 export async function measureStreams(
-  { url, headers, body, streams, seconds }: StreamOptions,
+  { url, headers, bodyOf, streams, seconds }: StreamOptions,
   onSteady: () => void,
 ): Promise<StreamResult> {
   const { hostname, port, pathname, host } = new URL(url)
-  const fields = Object.entries({ ...headers, host, 'content-length': String(Buffer.byteLength(body)) })
-  const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-  const request = `POST ${pathname} HTTP/1.1\r\n${head}\r\n${body}`
+  const head = Object.entries({ ...headers, host }).map(([name, value]) => `${name}: ${value}\r\n`)
   const firstChunks: number[] = []
   const delays: number[] = []
   let isSteady = false
   let chunks = 0
+  let refused = 0
 
-  function open(): Socket {
+  function open(index: number): Socket {
+    const body = bodyOf(index)
+    const length = `content-length: ${Buffer.byteLength(body)}\r\n`
+    const request = `POST ${pathname} HTTP/1.1\r\n${head.join('')}${length}\r\n${body}`
     const socket = connect(Number(port), hostname).setEncoding('latin1')
     const startedAt = performance.now()
     let isFirst = true
     socket.write(request)
+    socket.once('data', (text: string) => {
+      if (!text.startsWith('HTTP/1.1 200')) refused++
+    })
     socket.on('data', (text: string) => {
       const times = sentTimes(text)
       if (times.length === 0) return
@@ -54,7 +60,7 @@ export async function measureStreams(
 
   const sockets: Socket[] = []
   for (let index = 0; index < streams; index++) {
-    sockets.push(open())
+    sockets.push(open(index))
     await sleep(1_000 / streams)
   }
   await sleep(1_000)
@@ -63,6 +69,7 @@ export async function measureStreams(
   await sleep(seconds * 1_000)
   isSteady = false
   for (const socket of sockets) socket.destroy()
+  if (refused > 0) throw new Error(`${refused} of ${streams} streams were refused.`)
   const quantile = quantileOf(firstChunks)
   return {
     chunks,
