@@ -47,12 +47,13 @@ export async function measureWriter(folder: string, isRecording: boolean): Promi
 
   async function write(count: number): Promise<void> {
     for (let end = turns + count; turns < end; ) {
-      const commits: Promise<boolean>[] = []
+      const commits: ReturnType<typeof pack>[] = []
       for (let part = 0; part < TURNS_OF_TRANSACTION; part++, turns++) {
-        commits.push(calls.commit(commitOf((turns + USERS / 2) % USERS, undefined)))
-        commits.push(calls.commit(commitOf(turns % USERS, isRecording ? recordOf(turns) : undefined)))
+        commits.push(commitOf((turns + USERS / 2) % USERS, undefined))
+        commits.push(commitOf(turns % USERS, isRecording ? recordOf(turns) : undefined))
       }
-      await Promise.all(commits)
+      const outcomes = await calls.commitAll(commits)
+      if (!outcomes.every((outcome) => outcome === true)) throw new Error('A commit was refused.')
     }
     await calls.foldTurns()
   }
