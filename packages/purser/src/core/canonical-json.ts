@@ -29,7 +29,7 @@ export function hashCanonicalJson(
   if (!isLargeJson(value)) return hash('sha256', prefix + canonicalJson(value, onUnsupported), 'base64url')
   const digest = createHash('sha256').update(prefix)
   const pieces = jsonPieces(value, {
-    namesOf: (object) => Object.keys(object).sort(),
+    namesOf: sortedKeys,
     writeOther: (other) => write(other, onUnsupported, 0),
     maxDepth: MAX_DEPTH,
     onTooDeep() {
@@ -66,12 +66,28 @@ function writeObject(value: object, onUnsupported: (value: unknown) => string, d
   if (isRawNumber(value)) return value.rawJSON
   const record = value as Record<string, unknown>
   let text = '{'
-  for (const key of Object.keys(record).sort()) {
+  for (const key of sortedKeys(record)) {
     const member = write(record[key], onUnsupported, depth + 1)
     if (member === undefined) continue
     text += text.length === 1 ? `${JSON.stringify(key)}:${member}` : `,${JSON.stringify(key)}:${member}`
   }
   return `${text}}`
+}
+
+/** `sort` allocates, more than everything else here; an object has few members, and most of them are in order. */
+const MAX_INSERTED = 32
+
+/** The names of the members in the order of `sort`. */
+function sortedKeys(object: object): string[] {
+  const keys = Object.keys(object)
+  if (keys.length > MAX_INSERTED) return keys.sort()
+  for (let index = 1; index < keys.length; index++) {
+    const key = keys[index] as string
+    let at = index
+    for (; at > 0 && (keys[at - 1] as string) > key; at--) keys[at] = keys[at - 1] as string
+    keys[at] = key
+  }
+  return keys
 }
 
 function writeArray(value: readonly unknown[], onUnsupported: (value: unknown) => string, depth: number): string {
