@@ -91,7 +91,8 @@ async function runSuite(file: string, url: string): Promise<void> {
     })
   const code = await new Promise((end) => child.on('close', end))
   assert.equal(code, 0, output)
-  assert.match(output, /pass [1-9]/, 'no test ran')
+  // Or all of them name a package that is not installed.
+  assert.match(output, /(pass|skipped) [1-9]/, 'no test ran')
 }
 
 describe('suites on Redis', { skip: noRedis }, () => {

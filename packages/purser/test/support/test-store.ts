@@ -16,6 +16,9 @@ const requested = process.env.PURSER_TEST_STORE
 /** The secret key of stores on servers. */
 export const TEST_SECRET_KEY: string = Buffer.alloc(32, 7).toString('base64')
 
+/** Whether an erasure leaves no byte in the files of the store, as Purser can tell only of its own. */
+export const storeWipesFiles: boolean = requested === undefined || requested === 'sqlite:'
+
 /** The URL of a new, empty store. */
 export function testStoreUrl(): string {
   if (requested === undefined) return 'memory:'

@@ -6,6 +6,7 @@ import type { PurserError, Turn, User } from '../../src/index.ts'
 import type { ChatRequest } from '../../src/openai/chat.ts'
 import { handClock } from '../../src/testing/index.ts'
 import type { AnsweredTurn } from '../../src/turn/answered-turn.ts'
+import { storeWipesFiles } from '../support/test-store.ts'
 import { begin, chunk, fail, openTurnHarness } from '../support/turn-harness.ts'
 
 const request: ChatRequest = { messages: [{ role: 'user', content: 'Hi' }] }
@@ -422,7 +423,7 @@ test('erasing a user ends pending turns and leaves no data', async () => {
   assert.equal(receipt.erased.profile, 1)
   assert.equal(receipt.erased.notes, 1)
   assert.equal(receipt.erased.limits, 1)
-  assert.equal(receipt.purged, true)
+  assert.equal(receipt.purged, storeWipesFiles)
   await Array.fromAsync(pending.chunks).catch(() => undefined)
   assert.equal((await ada.ledger.bond()).exists, false)
   assert.deepEqual(await ada.profile.get(), {})
