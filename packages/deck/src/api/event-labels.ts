@@ -55,6 +55,11 @@ function toSentenceCase(name: string): string {
 /** The `action` of the audit log for all changes of what users may use. */
 export const LIMIT_CHANGES = 'cap,limit_change,plan_change'
 
+/** Whether a person or a key did it: the application and the server itself are not named in each line. */
+export function isNamedActor({ actor }: Pick<Event, 'actor'>): boolean {
+  return actor !== undefined && actor !== 'app' && actor !== 'purser'
+}
+
 /** What an event says beside its name: its detail, without what the name says already. */
 export function detailOf(event: Pick<Event, 'type' | 'data' | 'detail'>): string {
   if (event.data.action === 'cap') return capDetailOf(event.data)

@@ -27,7 +27,8 @@ export function StateSentence(props: { bond: Bond; vocabulary: Vocabulary; riskS
           for <ElapsedTime since={bond.phaseEnteredAt} zone={zone} />
         </>
       )}
-      ; {turns} messages today, last seen <RelativeTime at={bond.lastSeenAt} zone={zone} />.
+      ; {turns} {bond.dailyCap === 0 && bond.dailyCount === 1 ? 'message' : 'messages'} today, last seen{' '}
+      <RelativeTime at={bond.lastSeenAt} zone={zone} />.
     </p>
   )
 }

@@ -7,13 +7,14 @@ import { detailOf, LIMIT_CHANGES, labelOf } from '../../api/event-labels.ts'
 import { type AuditFilter, auditQuery } from '../../api/queries.ts'
 import type { Event } from '../../api/wire.ts'
 import { userPath } from '../../browser/location.ts'
+import { useIsNarrow } from '../../browser/use-is-narrow.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
 import { Surface } from '../../components/card.tsx'
 import { DelayedInput } from '../../components/delayed-input.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
 import { FilterBar } from '../../components/filter-bar.tsx'
 import { ListActions } from '../../components/list-actions.tsx'
-import { PagedTable } from '../../components/paged-table.tsx'
+import { LoadOlder, PagedTable } from '../../components/paged-table.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { LabeledSelect } from '../../components/select.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
@@ -61,6 +62,7 @@ export function AuditPage(): ReactElement {
   const [actor, setActor] = useSearchParam('actor')
   const [action, setAction] = useSearchParam('action')
   const [user, setUser] = useSearchParam('user')
+  const isNarrow = useIsNarrow()
   const filter: AuditFilter = { actor, action, user }
   const log = useInfiniteQuery(auditQuery(filter))
   const events = log.data?.pages.flatMap(({ data }) => data) ?? []
@@ -86,11 +88,18 @@ export function AuditPage(): ReactElement {
             <NoEvents isFiltered={actor !== '' || action !== '' || user !== ''} />
           ) : (
             <Surface className="audit-page__card">
-              <PagedTable label="Changes" columns={COLUMNS} log={log}>
-                {events.map((event) => (
-                  <AuditRow key={event.id} event={event} />
-                ))}
-              </PagedTable>
+              {isNarrow ? (
+                <div className="paged-table">
+                  <AuditList events={events} />
+                  <LoadOlder label="Changes" log={log} />
+                </div>
+              ) : (
+                <PagedTable label="Changes" columns={COLUMNS} log={log}>
+                  {events.map((event) => (
+                    <AuditRow key={event.id} event={event} />
+                  ))}
+                </PagedTable>
+              )}
             </Surface>
           )
         }
@@ -111,10 +120,48 @@ function NoEvents({ isFiltered }: { isFiltered: boolean }): ReactElement {
   )
 }
 
+/** The changes on a narrow page, one card each. */
+function AuditList({ events }: { events: readonly Event[] }): ReactElement {
+  return (
+    <ol className="audit-list" aria-label="Changes">
+      {events.map((event) => (
+        <li key={event.id} className="audit-list__item">
+          <span className="audit-list__head">
+            <strong>{event.actor ?? 'app'}</strong>
+            <span className="muted small">
+              <RelativeTime at={event.at} />
+            </span>
+          </span>
+          <span>
+            <ChangeText event={event} />
+          </span>
+          {event.user !== '' && <UserLink user={event.user} />}
+          {event.reason !== undefined && <span className="audit-list__why">“{event.reason}”</span>}
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+function ChangeText({ event }: { event: Event }): ReactElement {
+  const detail = formatInstantsIn(detailOf(event), useZone())
+  return (
+    <>
+      <span className="audit-page__action">{labelOf(event).name}</span>
+      {detail !== '' && <span className="muted"> {detail}</span>}
+    </>
+  )
+}
+
+function UserLink({ user }: { user: string }): ReactElement {
+  return (
+    <Link href={userPath(user)} className="audit-page__user" title={user}>
+      <bdi>{user}</bdi>
+    </Link>
+  )
+}
+
 function AuditRow({ event }: { event: Event }): ReactElement {
-  const zone = useZone()
-  const { name } = labelOf(event)
-  const detail = formatInstantsIn(detailOf(event), zone)
   return (
     <tr>
       <td className="audit-page__when">
@@ -124,18 +171,9 @@ function AuditRow({ event }: { event: Event }): ReactElement {
         {event.actor ?? 'app'}
       </th>
       <td>
-        <span className="audit-page__action">{name}</span>
-        {detail !== '' && <span className="muted"> {detail}</span>}
+        <ChangeText event={event} />
       </td>
-      <td>
-        {event.user === '' ? (
-          <span className="muted">–</span>
-        ) : (
-          <Link href={userPath(event.user)} className="audit-page__user">
-            <bdi>{event.user}</bdi>
-          </Link>
-        )}
-      </td>
+      <td>{event.user === '' ? <span className="muted">–</span> : <UserLink user={event.user} />}</td>
       <td className="audit-page__why">{event.reason ?? <span className="muted">–</span>}</td>
       <td className="muted">{originOf(event)}</td>
     </tr>

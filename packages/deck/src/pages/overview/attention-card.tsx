@@ -6,6 +6,7 @@ import { attentionQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Attention } from '../../api/wire.ts'
 import { userPath, usersPath } from '../../browser/location.ts'
+import { useIsNarrow } from '../../browser/use-is-narrow.ts'
 import { QueryResult } from '../../components/query-result.tsx'
 import { PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { formatInteger } from '../../format-number.ts'
@@ -17,6 +18,7 @@ type Row = Attention['rows'][number]
 /** The users who need attention, the most urgent one first, each with one sentence of reason. */
 export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): ReactElement {
   const attention = useQuery(attentionQuery)
+  const isNarrow = useIsNarrow()
   const total = attention.data?.total
   return (
     <section className="card overview__attention" aria-labelledby="attention">
@@ -32,7 +34,7 @@ export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): React
           </ul>
         </details>
       </div>
-      <QueryResult query={attention} name="who needs attention" lines={12}>
+      <QueryResult query={attention} name="who needs attention" lines={isNarrow ? 30 : 15}>
         {({ rows, total: all, complete }) =>
           rows.length === 0 ? (
             <p className="muted">No user needs attention now.</p>
@@ -61,7 +63,7 @@ function AttentionItem({ row, vocabulary }: { row: Row; vocabulary: Vocabulary }
   return (
     <li className="attention__item" data-rule={row.rule}>
       <RiskTag level={row.riskLevel} vocabulary={vocabulary} />
-      <Link href={userPath(row.user)} className="attention__user">
+      <Link href={userPath(row.user)} className="attention__user" title={row.user}>
         <bdi>{row.user}</bdi>
       </Link>
       <Link href={userPath(row.user, reasonParams(row))} className="attention__reason">

@@ -2,7 +2,7 @@ import './live-tail.css'
 import { useQuery } from '@tanstack/react-query'
 import { type ReactElement, useEffect, useRef, useState } from 'react'
 import { Link } from 'wouter'
-import { detailOf, labelOf } from '../../api/event-labels.ts'
+import { detailOf, isNamedActor, labelOf } from '../../api/event-labels.ts'
 import { addToTail, useTail } from '../../api/event-tail.ts'
 import { latestEventsQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
@@ -73,7 +73,7 @@ function TailItem({ event, vocabulary }: { event: Event; vocabulary: Vocabulary 
     <li className="tail__item">
       <span className="tail__head">
         {user === '' ? (
-          <span className="muted">Purser</span>
+          <span className="tail__actor">{event.actor ?? 'Purser'}</span>
         ) : (
           <Link href={userPath(user)} className="tail__user">
             <bdi>{user}</bdi>
@@ -92,6 +92,7 @@ function TailItem({ event, vocabulary }: { event: Event; vocabulary: Vocabulary 
         ) : (
           <span className="muted">{formatInstantsIn(detailOf(event), zone)}</span>
         )}
+        {user !== '' && isNamedActor(event) && <span className="muted"> by {event.actor}</span>}
       </span>
     </li>
   )

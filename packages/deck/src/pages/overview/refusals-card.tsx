@@ -10,6 +10,10 @@ import { TurnList } from '../turns/turn-list.tsx'
 import { turnReason } from '../turns/turn-sentence.ts'
 import { WhyDialog } from '../turns/why-dialog.tsx'
 
+function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
 /** The requests that were refused last, each with its reason. */
 export function RefusalsCard(): ReactElement {
   const refusals = useQuery(latestRefusalsQuery)
@@ -20,13 +24,13 @@ export function RefusalsCard(): ReactElement {
       id="refusals"
       aside={<Link href={turnsPath({ outcome: 'refused' })}>All refused</Link>}
     >
-      <QueryResult query={refusals} name="refused requests" lines={12}>
+      <QueryResult query={refusals} name="refused requests" lines={17}>
         {({ data }) =>
           data.length === 0 ? (
             <p className="muted">No request was refused.</p>
           ) : (
             <TurnList label="Refused requests" turns={data} ask={setAsked}>
-              {(turn) => turnReason(turn)}
+              {(turn) => capitalize(turnReason(turn) ?? '')}
             </TurnList>
           )
         }

@@ -109,7 +109,7 @@ function TurnRow({ turn, hasUser, ask }: { turn: TurnRecord; hasUser: boolean; a
       </td>
       {hasUser && (
         <th scope="row">
-          <Link href={userPath(user)} className="turn-table__user">
+          <Link href={userPath(user)} className="turn-table__user" title={user}>
             <bdi>{user}</bdi>
           </Link>
         </th>

@@ -1,6 +1,6 @@
 import './event-list.css'
 import { type ReactElement, useEffect, useRef } from 'react'
-import { detailOf, EVENT_FILTERS, labelOf } from '../../api/event-labels.ts'
+import { detailOf, EVENT_FILTERS, isNamedActor, labelOf } from '../../api/event-labels.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Event } from '../../api/wire.ts'
 import { moveFocus, useShortcuts } from '../../browser/keyboard.ts'
@@ -94,11 +94,6 @@ function groupByDay(events: readonly Event[], zone: Zone): readonly (readonly [s
   return [...Map.groupBy(events, ({ at }) => formatDay(at, zone))]
 }
 
-/** The application and the server itself are not named in each line. */
-function hasNamedActor({ actor }: Event): boolean {
-  return actor !== undefined && actor !== 'app' && actor !== 'purser'
-}
-
 /** One event: a summary line that opens to all fields. */
 function EventEntry(props: { event: Event; zone: Zone; vocabulary: Vocabulary }): ReactElement {
   const { event, zone } = props
@@ -115,7 +110,7 @@ function EventEntry(props: { event: Event; zone: Zone; vocabulary: Vocabulary })
         <span className="event__detail">
           <EventDetail event={event} zone={zone} vocabulary={props.vocabulary} />
           {event.reason !== undefined && <span className="event__reason"> “{event.reason}”</span>}
-          {hasNamedActor(event) && <span className="muted"> by {event.actor}</span>}
+          {isNamedActor(event) && <span className="muted"> by {event.actor}</span>}
         </span>
       </summary>
       <div className="event__body">

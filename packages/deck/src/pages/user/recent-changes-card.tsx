@@ -4,6 +4,7 @@ import type { ReactElement, ReactNode } from 'react'
 import { eventsQuery, userUsageQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond } from '../../api/wire.ts'
+import { useIsNarrow } from '../../browser/use-is-narrow.ts'
 import { Button } from '../../components/button.tsx'
 import { Card } from '../../components/card.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
@@ -39,6 +40,7 @@ export function RecentChangesCard(props: {
 }): ReactElement {
   const { bond, vocabulary } = props
   const now = useNow()
+  const isNarrow = useIsNarrow()
   const zone = useZone(bond.timeZone)
   const range = props.range.preset === '' ? parsePageRange('week', { from: 0, to: now }) : props.range
   const log = useInfiniteQuery(eventsQuery(bond.user, { types: CHANGE_TYPES, period: range.period }))
@@ -57,7 +59,7 @@ export function RecentChangesCard(props: {
         </Button>
       }
     >
-      <QueryResult query={log} name="what changed" lines={5}>
+      <QueryResult query={log} name="what changed" lines={isNarrow ? 14 : 6}>
         {({ pages }) => {
           const changes = summarizeChanges(pages.flatMap(({ data }) => data))
           return (

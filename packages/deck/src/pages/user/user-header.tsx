@@ -42,7 +42,7 @@ export function UserHeader(props: { bond: Bond; vocabulary: Vocabulary; riskSinc
         </Link>
       </nav>
       <div className="user-header__title">
-        <h1>
+        <h1 title={bond.user}>
           <bdi>{bond.user}</bdi>
         </h1>
         {bond.blocked !== null && <BlockedTag />}

@@ -37,7 +37,7 @@ export function PeekPane(props: { user: string; vocabulary: Vocabulary; close():
   return (
     <aside className="peek card" aria-label={`Preview of ${user}`}>
       <header className="peek__header">
-        <h2>
+        <h2 title={user}>
           <bdi>{user}</bdi>
         </h2>
         <Link href={userPath(user)} className="button button--small">

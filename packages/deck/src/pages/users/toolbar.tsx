@@ -33,7 +33,7 @@ export function Toolbar(props: {
   inputRef: RefObject<HTMLInputElement | null>
 }): ReactElement {
   const { search, change, vocabulary } = props
-  const plans = useQuery(plansQuery).data?.data.map(({ name }) => name) ?? []
+  const plans = useQuery(plansQuery).data?.data.map(({ name }) => name)
   const filter = (label: string, field: 'phase' | 'riskLevel' | 'plan', values: readonly string[]): ReactElement => (
     <Filter
       label={label}
@@ -47,7 +47,8 @@ export function Toolbar(props: {
       <IdSearch value={search.q} change={(q) => change({ q })} inputRef={props.inputRef} />
       {filter('Risk', 'riskLevel', vocabulary.riskLevels)}
       {filter('Phase', 'phase', vocabulary.phases)}
-      {plans.length > 0 && filter('Plan', 'plan', plans)}
+      {/* While it is not known whether there are plans, so that nothing moves then. */}
+      {plans?.length !== 0 && filter('Plan', 'plan', plans ?? [])}
       <Select
         aria-label="Activity"
         value={search.activity}

@@ -22,12 +22,20 @@ export function createDemoConfig(upstreamUrl: string): ConfigFile {
       free: { limits: [{ ...tokens, max: 1_600 }] },
       plus: {
         limits: [
+          { name: 'daily', measure: 'turns', max: 60, window: 'day' },
           { ...tokens, max: 12_000 },
           { name: 'cost-month', measure: 'cost', max: '1.00', window: 'month', alertAt: [0.8, 1] },
         ],
         runtime: { provider: 'demo', model: 'large' },
       },
-      team: { extends: 'plus', runtime: { provider: 'hosted', model: 'medium' } },
+      team: {
+        extends: 'plus',
+        limits: [
+          { name: 'daily', measure: 'turns', max: null, window: 'day' },
+          { ...tokens, max: 100_000 },
+        ],
+        runtime: { provider: 'hosted', model: 'medium' },
+      },
     },
     context: { ttlMs: 6 * HOUR_MS },
     answers: { enabled: true },

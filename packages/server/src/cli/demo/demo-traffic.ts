@@ -6,6 +6,10 @@ import type { DemoPerson } from './demo-person.ts'
 import { ask } from './plan-past.ts'
 
 const PAUSE_MS = 400
+/** Of a limit. */
+const MOST = 0.6
+/** One of so many users goes on near a limit. */
+const MOSTLY_WAITS = 60
 
 /** Lets a random user act every 400 ms. Returns the function that stops the traffic. */
 export function startDemoTraffic({ purser, effects }: AppContext, people: readonly DemoPerson[]): () => Promise<void> {
@@ -31,11 +35,18 @@ export function startDemoTraffic({ purser, effects }: AppContext, people: readon
 
 async function actRandomly(user: User): Promise<void> {
   const percent = randomInt(100)
-  if (percent < 75) await ask(user, pick(DEMO_QUESTIONS), 'live')
+  if (percent < 75) await askWithinLimits(user)
   else if (percent < 82) await user.actions.record({ action: pick(DEMO_ACTIONS) })
   else if (percent < 90) await movePhase(user)
   else if (percent < 96) await moveRisk(user)
   else await user.ledger.addNote(pick(DEMO_NOTES), { actor: pick(DEMO_OPERATORS) })
+}
+
+/** Users rarely go on when they have used most of a limit: else all of them would need attention after an hour. */
+async function askWithinLimits(user: User): Promise<void> {
+  const limits = await user.ledger.limits()
+  const isNear = limits.some(({ used, max }) => max !== null && Number(used) >= MOST * Number(max))
+  if (!isNear || randomInt(MOSTLY_WAITS) === 0) await ask(user, pick(DEMO_QUESTIONS), 'live')
 }
 
 async function movePhase(user: User): Promise<void> {
@@ -43,12 +54,13 @@ async function movePhase(user: User): Promise<void> {
   await user.ledger.observe({ phase: neighborOf(DEMO_PHASES, phase), confidence: 0.8 })
 }
 
-/** The highest level is rare, because users who have it need attention. */
+/** Mostly falls. Users with the highest level need attention: the past has some, and they stay. */
 async function moveRisk(user: User): Promise<void> {
   const { riskLevel } = await user.ledger.bond()
-  const next = neighborOf(DEMO_RISKS, riskLevel)
-  const isHighest = next === DEMO_RISKS.at(-1)
-  await user.ledger.observe({ riskLevel: isHighest && randomInt(5) > 0 ? riskLevel : next, confidence: 0.7 })
+  const rank = DEMO_RISKS.indexOf(riskLevel)
+  if (rank === DEMO_RISKS.length - 1) return
+  const next = randomInt(4) === 0 ? Math.min(rank + 1, DEMO_RISKS.length - 2) : Math.max(rank - 1, 0)
+  await user.ledger.observe({ riskLevel: DEMO_RISKS[next] ?? riskLevel, confidence: 0.7 })
 }
 
 /** The value before or after it, in a declared order. */
