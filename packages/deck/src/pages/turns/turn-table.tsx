@@ -63,7 +63,7 @@ export function TurnTable(props: { turns: readonly TurnRecord[]; log: Pages; has
     { name: '' },
   ]
   return (
-    <div className="turn-table">
+    <div className={hasUser ? 'turn-table turn-table--all' : 'turn-table'}>
       {isNarrow ? (
         <div className="paged-table">
           <TurnList label="Turns" turns={turns} hasUser={hasUser} ask={setAsked}>
