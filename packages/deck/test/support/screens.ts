@@ -27,7 +27,7 @@ export const PAGES: readonly Screen[] = [
   { name: 'user-context', location: `${user}?tab=context`, ready: '.code-block' },
   { name: 'user-runtime', location: `${user}?tab=runtime`, ready: '.data-table' },
   { name: 'turns', location: '#/turns', ready: '.turn-table' },
-  { name: 'audit', location: '#/audit', ready: '.audit-page__card' },
+  { name: 'audit', location: '#/audit?action=cap,limit_change,plan_change', ready: '.audit-page__card' },
   { name: 'limits', location: '#/limits', ready: '.data-table' },
   { name: 'settings', location: '#/settings', ready: '.settings-page__grid' },
   { name: 'instances', location: '#/instances', ready: '.limits' },

@@ -62,7 +62,7 @@ export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
           </ul>
         )}
       </QueryResult>
-      {changes.length > 0 && (
+      {changes.some(({ type, data }) => type !== 'admin_action' || data.action === 'cap') && (
         <p className="limits-card__audit small">
           <Link href={auditPath({ user: bond.user, action: LIMIT_CHANGES })}>All changes of limits and plan</Link>
         </p>
