@@ -27,7 +27,8 @@ const NO_RULE: CountingRule = { name: '', counts: '' }
 export class CountersDraft implements CounterDraft {
   #keys: readonly CounterKey[]
   #values: readonly Value[]
-  /** Copies, once something has changed. */
+  #isChanged = false
+  /** Copies, which nothing else has, once something has changed. */
   #changedKeys: CounterKey[] | undefined
   #changedValues: Value[] | undefined
   #rule: CountingRule = NO_RULE
@@ -42,7 +43,7 @@ export class CountersDraft implements CounterDraft {
   }
 
   get isChanged(): boolean {
-    return this.#changedValues !== undefined
+    return this.#isChanged
   }
 
   select(rule: CountingRule): this {
@@ -104,8 +105,10 @@ export class CountersDraft implements CounterDraft {
   }
 
   toCounters(): Counters {
-    const keys = this.#changedKeys === undefined ? this.#keys : shareKeys(this.#changedKeys)
-    return { keys, values: this.#values }
+    if (this.#changedKeys !== undefined) this.#keys = shareKeys(this.#changedKeys)
+    this.#changedKeys = undefined
+    this.#changedValues = undefined
+    return { keys: this.#keys, values: this.#values }
   }
 
   #find(name: string): number {
@@ -124,30 +127,39 @@ export class CountersDraft implements CounterDraft {
   #set(field: number, value: Value): void {
     const index = this.#start + field
     if (this.#values[index] === value) return
-    this.#changedValues ??= this.#values.slice()
-    this.#values = this.#changedValues
-    this.#changedValues[index] = value
+    this.#editValues()[index] = value
   }
 
   /** A counter of the same name that counts something else is replaced. */
   #add(key: CounterKey): void {
-    this.#changedKeys ??= this.#keys.slice()
-    this.#changedValues ??= this.#values.slice()
-    this.#keys = this.#changedKeys
-    this.#values = this.#changedValues
-    if (this.#index !== -1) this.#changedKeys[this.#index] = key
+    const keys = this.#editKeys()
+    if (this.#index !== -1) keys[this.#index] = key
     else {
-      this.#index = this.#changedKeys.push(key) - 1
-      this.#changedValues.push(undefined, undefined, undefined, undefined)
-      if (this.#keys.length > MAX_COUNTERS) this.#removeFirst()
+      this.#index = keys.push(key) - 1
+      this.#editValues().push(undefined, undefined, undefined, undefined)
+      if (keys.length > MAX_COUNTERS) this.#removeFirst()
     }
     this.#start = this.#index * VALUES
   }
 
   #removeFirst(): void {
-    this.#changedKeys?.shift()
-    this.#changedValues?.splice(0, VALUES)
+    this.#editKeys().shift()
+    this.#editValues().splice(0, VALUES)
     this.#index--
+  }
+
+  #editKeys(): CounterKey[] {
+    this.#changedKeys ??= this.#keys.slice()
+    this.#keys = this.#changedKeys
+    this.#isChanged = true
+    return this.#changedKeys
+  }
+
+  #editValues(): Value[] {
+    this.#changedValues ??= this.#values.slice()
+    this.#values = this.#changedValues
+    this.#isChanged = true
+    return this.#changedValues
   }
 }
 
