@@ -172,7 +172,11 @@ abstract class StoredWindow implements RuleWindow {
   #findOf(windows: readonly WindowUse[], instant: number, clock: Clock): number {
     if (instant === clock.at) return this.find(windows, instant, clock)
     const index = windows.findLastIndex(({ from }) => from <= instant)
-    const end = index === -1 ? 0 : this.endOf(windows[index], clock)
+    const window = windows[index]
+    if (window === undefined) return -1
+    // A day that is ahead of the clock has not ended, although it may end before it was opened in a zone that was set since.
+    if (window.name !== undefined && window.from > clock.at) return index
+    const end = this.endOf(window, clock)
     return end === null || instant < end ? index : -1
   }
 

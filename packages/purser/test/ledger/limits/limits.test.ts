@@ -335,6 +335,23 @@ describe('clocks', () => {
     assert.ok(Date.parse(resetAt ?? '') < user.context.now + 2 * DAY_MS, String(resetAt))
   })
 
+  it('a turn that a clock ahead has counted in a later day is given back to it, also after a change of zone', () => {
+    const user = new User({ dailyCap: 5 })
+    user.advance(-9 * 3_600_000)
+    user.admit()
+    user.advance(60 * 3_600_000)
+    // The day of 12 March, which ends at 15:00 UTC in Tokyo, begins less than two days after the first turn.
+    const ahead = user.admit()
+    user.advance(-60 * 3_600_000)
+    user.admit()
+    const { state, timeZone } = user.context.zone
+    const zone = changeZone({ state, timeZone }, 'Asia/Tokyo', user.usage.seenAt)
+    user.context = { ...user.context, zone: { state: zone, timeZone } }
+    user.refund(ahead)
+    const later = listCounters(user.usage.counters)[0]?.windows?.find(({ from }) => from > user.context.now)
+    assert.equal(later?.used, 0)
+  })
+
   it('a refusal of a clock that is ahead leaves nothing behind that refuses later', () => {
     const user = new User({ dailyCap: 1 })
     user.change(changeLimit({ ...user.context, at: user.context.now }, { name: 'daily', max: 0, until: null, by }))
