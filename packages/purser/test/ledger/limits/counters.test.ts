@@ -78,10 +78,17 @@ describe('counters in memory', () => {
   it('change as a list of counters does, and leave the ones before as they were', () => {
     const command = fc.oneof(
       fc.record({ type: fc.constant('set' as const), counter }),
-      fc.record({ type: fc.constant('use' as const), counter, amount }),
-      fc.record({ type: fc.constant('measure' as const), counter, tokens: fc.nat() }),
-      fc.record({ type: fc.constant('part' as const), counter, amount, dropped: fc.nat(2), isEncoded: fc.boolean() }),
-      fc.record({ type: fc.constant('read' as const), counter }),
+      fc.record({ type: fc.constant('use' as const), index: fc.nat(4), counter, amount }),
+      fc.record({ type: fc.constant('measure' as const), index: fc.nat(4), counter, tokens: fc.nat() }),
+      fc.record({
+        type: fc.constant('part' as const),
+        index: fc.nat(4),
+        counter,
+        amount,
+        dropped: fc.nat(2),
+        isEncoded: fc.boolean(),
+      }),
+      fc.record({ type: fc.constant('read' as const), index: fc.nat(4), counter }),
       fc.record({ type: fc.constant('publish' as const) }),
     )
     fc.assert(
@@ -102,7 +109,8 @@ describe('counters in memory', () => {
             before = model
             continue
           }
-          const { name, of } = step.counter
+          // Nearly always one that is stored.
+          const { name, of } = (step.type === 'set' ? undefined : model[step.index]) ?? step.counter
           const stored = model.find((other) => other.name === name && other.of === of)
           const use = draft.select({ name, counts: of })
           if (step.type === 'set') {
