@@ -89,6 +89,8 @@ const answer = fc.record({
     () => ({ id: 'c' }),
   ),
   cuts: fc.array(fc.nat(3_000), { maxLength: 8 }),
+  /** Behind this many events. */
+  eventCuts: fc.array(fc.nat(12), { maxLength: 6 }),
   lineEnd: fc.constantFrom('\n', '\n', '\n', '\r\n'),
   between: fc.constantFrom('', '', '', ': ping\n\n', 'event: ping\n'),
   takes: fc.array(fc.boolean(), { minLength: 1, maxLength: 4 }),
@@ -96,13 +98,15 @@ const answer = fc.record({
 
 test('chunks are the same whether they pass as bytes or are parsed, wherever the network cuts them', async () => {
   await fc.assert(
-    fc.asyncProperty(answer, async ({ chunks, head, cuts, lineEnd, between, takes }) => {
+    fc.asyncProperty(answer, async ({ chunks, head, cuts, eventCuts, lineEnd, between, takes }) => {
       const sent = chunks.map((members, index) => JSON.stringify({ ...head(index), ...members }))
       // In this form, no event passes as bytes.
       const texts = textsOf(await readAll([...sent.map((text) => Buffer.from(`data:${text}\n\n`)), DONE]))
-      const events = sent.map((text) => `data: ${text}${lineEnd}${lineEnd}`).join(between)
-      const stream = Buffer.from(`${events}data: [DONE]\n\n`)
-      const ends = [...new Set(cuts.map((cut) => Math.min(cut, stream.length)))].sort((one, other) => one - other)
+      const events = sent.map((text) => `data: ${text}${lineEnd}${lineEnd}`)
+      const stream = Buffer.from(`${events.join(between)}data: [DONE]\n\n`)
+      const behind = eventCuts.map((count) => Buffer.byteLength(events.slice(0, count).join(between)))
+      const within = cuts.map((cut) => Math.min(cut, stream.length))
+      const ends = [...new Set([...behind, ...within])].sort((one, other) => one - other)
       const read = await readAll(
         [...ends, stream.length].map((end, index) => stream.subarray(ends[index - 1] ?? 0, end)),
         { takes },
