@@ -47,12 +47,9 @@ async function install({ page, program }) {
       cwd: deck,
     })
   }
-  if (program && programIsStale()) await bundleServer(dirname(serverProgram))
-}
-
-/** Writes the server as one program into a folder. */
-export async function bundleServer(folder) {
-  await run(suitableNode(), [join(root, 'scripts', 'bundle.mjs'), folder])
+  if (program && programIsStale()) {
+    await run(suitableNode(), [join(root, 'scripts', 'bundle.mjs'), dirname(serverProgram)])
+  }
 }
 
 function isInstalled() {
