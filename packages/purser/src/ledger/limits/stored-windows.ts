@@ -19,6 +19,8 @@ abstract class StoredWindow implements RuleWindow {
   abstract runsNewest(name: CounterUse['name'], from: number, clock: Clock): boolean
   /** The index of the window that runs at an instant; -1 when none was opened. */
   abstract find(windows: readonly WindowUse[], instant: number, clock: Clock): number
+  /** Whether a clock that was ahead has opened it for a later period than the one that runs. */
+  abstract isAhead(window: WindowUse, clock: Clock): boolean
   /** A window that begins at the instant of the clock. */
   abstract open(clock: Clock): WindowUse
   /** Whether something was reported while the running window was not open. */
@@ -174,10 +176,10 @@ abstract class StoredWindow implements RuleWindow {
     const index = windows.findLastIndex(({ from }) => from <= instant)
     const window = windows[index]
     if (window === undefined) return -1
-    // A day that is ahead of the clock has not ended, although it may end before it was opened in a zone that was set since.
-    if (window.name !== undefined && window.from > clock.at) return index
     const end = this.endOf(window, clock)
-    return end === null || instant < end ? index : -1
+    // In a zone that was set since, a day to come may end before the admission that was counted in it.
+    const shiftMs = this.isAhead(window, clock) ? MAX_SHIFT_MS : 0
+    return end === null || instant < end + shiftMs ? index : -1
   }
 
   /** Drops windows that are over, except the last one, and those to which a clock may return. */
@@ -193,6 +195,8 @@ abstract class StoredWindow implements RuleWindow {
 
 /** The zone that is farthest ahead of UTC. */
 const MAX_ZONE_MS = 14 * 3_600_000
+/** By which the end of a day moves with the zone, at most. */
+const MAX_SHIFT_MS = 26 * 3_600_000
 const UTC: UserZone = { state: null, timeZone: 'UTC' }
 
 export class CalendarWindow extends StoredWindow {
@@ -213,6 +217,10 @@ export class CalendarWindow extends StoredWindow {
     const { name: period } = this.#periodAt(instant, zone)
     for (let index = 0; index < windows.length; index++) if ((windows[index]?.name ?? '') >= period) return index
     return -1
+  }
+
+  isAhead({ name = '' }: WindowUse, { at, zone }: Clock): boolean {
+    return name > this.#periodAt(at, zone).name
   }
 
   open({ at, zone }: Clock): WindowUse {
@@ -258,6 +266,10 @@ export class FirstUseWindow extends StoredWindow {
     return from <= at && at < from + this.#lengthMs
   }
 
+  isAhead(): boolean {
+    return false
+  }
+
   find(windows: readonly WindowUse[], instant: number): number {
     const index = windows.findLastIndex(({ from }) => from <= instant)
     return index !== -1 && instant < (windows[index]?.from ?? 0) + this.#lengthMs ? index : -1
@@ -289,6 +301,10 @@ export class TotalWindow extends StoredWindow {
 
   runsNewest(name: CounterUse['name'], from: number, { at }: Clock): boolean {
     return from <= at && name === ''
+  }
+
+  isAhead(): boolean {
+    return false
   }
 
   find(windows: readonly WindowUse[]): number {
