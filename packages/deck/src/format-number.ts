@@ -28,6 +28,11 @@ export function formatAmount(value: number | string): string {
   return value.replace(/(\.\d{4})\d+$/, '$1').replace(/\.?0+$/, (zeros) => (zeros.includes('.') ? '' : zeros))
 }
 
+/** `0.0040`: decimal text, always with four decimals. */
+export function formatCost(value: number | string): string {
+  return Number(value).toFixed(4)
+}
+
 /** `34 %` */
 export function formatPercent(ratio: number): string {
   return `${Math.round(ratio * 100)} %`

@@ -82,8 +82,8 @@ describe('the keyboard alone', { skip: noBrowser }, () => {
 
   it('sets a cap', async () => {
     await page.keyboard.press('c')
-    await page.getByRole('dialog', { name: 'Daily cap' }).waitFor()
-    await tabTo(page, 'textbox', 'Number of messages per day')
+    await page.getByRole('dialog', { name: 'Change daily cap' }).waitFor()
+    await tabTo(page, 'textbox', 'Number of turns a day')
     await page.keyboard.press('Control+a')
     await page.keyboard.type('3')
     await page.keyboard.press('Enter')

@@ -1,3 +1,4 @@
+import { formatLimitAmount, measureName } from '../components/limit-names.ts'
 import type { Event } from './wire.ts'
 
 /** Each kind has its own marker shape and its own tint. */
@@ -8,13 +9,21 @@ export interface EventLabel {
   readonly kind: EventKind
 }
 
+/** What concerns limits and the plan. Changes of the daily cap are actions. */
+const LIMIT_TYPES = 'limit_reached,limit_threshold,limit_change,plan_change,admin_action'
+
+/** Whether an event of the types of a filter is meant by it: of actions, only changes of the daily cap concern limits. */
+export function isMeantBy(types: string, { type, data }: Pick<Event, 'type' | 'data'>): boolean {
+  return types !== LIMIT_TYPES || type !== 'admin_action' || data.action === 'cap'
+}
+
 /** The filters of the log; `types` are those of the API. */
 export const EVENT_FILTERS: readonly { readonly types: string; readonly name: string }[] = [
   { types: 'phase_transition', name: 'Phase' },
   { types: 'risk_change', name: 'Risk' },
   { types: 'phase_transition,risk_change', name: 'Phase and risk' },
   { types: 'attribute_change', name: 'Attributes' },
-  { types: 'limit_reached,limit_threshold,limit_change,plan_change', name: 'Limits' },
+  { types: LIMIT_TYPES, name: 'Limits and plan' },
   { types: 'admin_action', name: 'Actions' },
 ]
 
@@ -63,6 +72,7 @@ export function isNamedActor({ actor }: Pick<Event, 'actor'>): boolean {
 /** What an event says beside its name: its detail, without what the name says already. */
 export function detailOf(event: Pick<Event, 'type' | 'data' | 'detail'>): string {
   if (event.data.action === 'cap') return capDetailOf(event.data)
+  if (event.type === 'limit_reached') return reachedDetailOf(event.data)
   const name = labelOf(event).name.toLowerCase()
   const detail = event.detail
     .replaceAll('->', '→')
@@ -77,4 +87,14 @@ function capDetailOf(data: Event['data']): string {
   const [before, after] = [data.old_cap, data.new_cap].map((cap) => (cap === 0 ? 'no cap' : String(cap)))
   const unit = data.new_cap === 0 ? '' : ' turns a day'
   return `${before} → ${after}${unit}${data.after === null ? ', as configured' : ''}`
+}
+
+/** `tokens-5h: 918 of 1,600 tokens were used, and the next turn needed more than was left`. */
+function reachedDetailOf({ limit, measure, max, used, mode }: Event['data']): string {
+  const limited = { measure: String(measure) }
+  const [taken, most] = [used, max].map((amount) => formatLimitAmount(limited, amount as number | string))
+  const amounts = `${taken} of ${most} ${measureName(limited.measure)}`
+  const isFull = Number(used) >= Number(max)
+  const text = isFull ? `${amounts} used` : `${amounts} used, and the next turn needed more than was left`
+  return `${limit}: ${text}${mode === 'observe' ? ' (observed)' : ''}`
 }

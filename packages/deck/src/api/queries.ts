@@ -169,6 +169,21 @@ export function limitsQuery(user: string) {
   })
 }
 
+/** The limits that a turn was the first to reach in their windows. */
+export function limitReachedQuery({ user, at }: { readonly user: string; readonly at: string }) {
+  const to = new Date(Date.parse(at) + 1_000).toISOString()
+  return queryOptions({
+    queryKey: ['user', user, 'events', 'limit_reached', at],
+    queryFn: ({ signal }) =>
+      callApi('GET /api/users/{id}/events', {
+        params: { id: user },
+        query: { limit: 10, types: 'limit_reached', from: at, to },
+        signal,
+      }),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+}
+
 /** The newest actions on a user, and changes of limits and the plan: who changed what is in force. */
 export function limitChangesQuery(user: string) {
   return queryOptions({
@@ -364,6 +379,17 @@ export function usageQuery(by: UsageBy) {
   })
 }
 
+/** How many turns limits refused from an instant on; the day of the instant counts as a whole. */
+export function refusalsSinceQuery(since: string) {
+  return queryOptions({
+    queryKey: ['usage', 'limit', since],
+    queryFn: async ({ signal }) => {
+      const { data } = await callApi('GET /api/usage', { query: { by: 'limit', from: since.slice(0, 10) }, signal })
+      return data.reduce((sum, { key, refused }) => (key === null ? sum : sum + refused), 0)
+    },
+  })
+}
+
 /** Numbers of users by phase and risk on each of the last 30 days. */
 export const daysQuery = queryOptions({
   queryKey: ['days'],
@@ -384,12 +410,18 @@ export const instancesQuery = queryOptions({
   refetchInterval: 10_000,
 })
 
+/** Users who need attention that are listed at first, and at most. */
+export const ATTENTION_ROWS = { first: 20, most: 200 } as const
+
 /** Who needs attention. */
-export const attentionQuery = queryOptions({
-  queryKey: ['attention'],
-  queryFn: ({ signal }) => callApi('GET /api/attention', { signal }),
-  refetchInterval: MINUTE_MS,
-})
+export function attentionQuery(limit: number) {
+  return queryOptions({
+    queryKey: ['attention', limit],
+    queryFn: ({ signal }) => callApi('GET /api/attention', { query: { limit }, signal }),
+    refetchInterval: MINUTE_MS,
+    placeholderData: keepPreviousData,
+  })
+}
 
 /** Percentiles of the turns of the last 24 hours. */
 export const latencyQuery = queryOptions({

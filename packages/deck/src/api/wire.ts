@@ -51,15 +51,24 @@ export interface Attention {
   })[]
   readonly rows: readonly ({
     readonly user: string
-    readonly rule: 'risk' | 'provider_refusal' | 'limit' | 'cap' | 'block_ends'
     readonly phase: string
     readonly riskLevel: string
+    readonly rule: 'risk' | 'provider_refusal' | 'limit' | 'cap' | 'block_ends'
     readonly at: string | null
     readonly from: string | null
     readonly fromMs: number | null
     readonly name: string | null
     readonly count: number
     readonly until: string | null
+    readonly others: readonly ({
+      readonly rule: 'risk' | 'provider_refusal' | 'limit' | 'cap' | 'block_ends'
+      readonly at: string | null
+      readonly from: string | null
+      readonly fromMs: number | null
+      readonly name: string | null
+      readonly count: number
+      readonly until: string | null
+    })[]
   })[]
 }
 

@@ -1,10 +1,41 @@
 import type { LimitState } from '../api/wire.ts'
+import { formatAmount, formatCost } from '../format-number.ts'
 
 const MEASURES: Readonly<Record<string, string>> = {
   inputTokens: 'input tokens',
   outputTokens: 'output tokens',
   toolCalls: 'tool calls',
   concurrent: 'turns at once',
+}
+
+/** `daily cap` of the limit `daily`; others have the name that is configured. */
+export function limitName(name: string): string {
+  return name === 'daily' ? 'daily cap' : name
+}
+
+/** A limit as a part of a sentence: `the daily cap`, `the limit tokens-5h`. */
+export function limitPhrase(name: string): string {
+  return name === 'daily' ? 'the daily cap' : `the limit ${name}`
+}
+
+type Amount = number | string
+
+/** An amount of a limit: costs all have the same number of decimals. */
+export function formatLimitAmount({ measure }: { readonly measure: string }, amount: Amount): string {
+  return measure === 'cost' ? formatCost(amount) : formatAmount(amount)
+}
+
+/** What is left of a limit. Of costs it is computed from the amounts as they are shown, so that they add up. */
+export function formatRemaining(limit: Pick<LimitState, 'measure' | 'max' | 'used' | 'held' | 'remaining'>): string {
+  const { measure, max, used, held, remaining } = limit
+  if (measure !== 'cost' || max === null) return formatLimitAmount(limit, remaining ?? 0)
+  const [most, ...taken] = [max, used, held].map((amount) => Number(formatCost(amount)))
+  return formatCost(
+    Math.max(
+      0,
+      taken.reduce((left, amount) => left - amount, most ?? 0),
+    ).toFixed(4),
+  )
 }
 
 /** `inputTokens` in words; turns, tokens and cost are words already. */

@@ -1,7 +1,8 @@
 import './limit-usage.css'
 import type { ReactElement } from 'react'
 import type { Bond, LimitState } from '../api/wire.ts'
-import { formatAmount, formatInteger } from '../format-number.ts'
+import { formatInteger } from '../format-number.ts'
+import { formatLimitAmount } from './limit-names.ts'
 import { ProgressBar, type ProgressLevel } from './progress-bar.tsx'
 
 /** From this part of a limit on, a bar is shown as nearly full. */
@@ -45,7 +46,10 @@ export function CapUsage({ bond }: { bond: Bond }): ReactElement {
 /** The use under a limit as a meter. */
 export function LimitMeter({ limit }: { limit: LimitState }): ReactElement {
   const { ratio, level } = usedPartOfLimit(limit)
-  const text = limit.max === null ? 'no limit' : `${formatAmount(limit.used)} of ${formatAmount(limit.max)}`
+  const text =
+    limit.max === null
+      ? 'no limit'
+      : `${formatLimitAmount(limit, limit.used)} of ${formatLimitAmount(limit, limit.max)}`
   return (
     <>
       {ratio !== null && (

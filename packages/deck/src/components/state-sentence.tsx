@@ -27,7 +27,7 @@ export function StateSentence(props: { bond: Bond; vocabulary: Vocabulary; riskS
           for <ElapsedTime since={bond.phaseEnteredAt} zone={zone} />
         </>
       )}
-      ; {turns} {bond.dailyCap === 0 && bond.dailyCount === 1 ? 'message' : 'messages'} today, last seen{' '}
+      ; {turns} {bond.dailyCap === 0 && bond.dailyCount === 1 ? 'turn' : 'turns'} today, last admitted{' '}
       <RelativeTime at={bond.lastSeenAt} zone={zone} />.
     </p>
   )

@@ -9,7 +9,7 @@ export function CommandPalette({ close }: { close(): void }): ReactElement {
   const [text, setText] = useState('')
   const [selected, setSelected] = useState(0)
   const [, navigate] = useLocation()
-  const items = usePaletteItems(text)
+  const { items, hasMoreUsers } = usePaletteItems(text)
   const active = Math.min(selected, items.length - 1)
 
   function open(item: PaletteItem | undefined): void {
@@ -69,6 +69,7 @@ export function CommandPalette({ close }: { close(): void }): ReactElement {
           ))}
         </div>
         {items.length === 0 && <p className="muted">Nothing matches.</p>}
+        {hasMoreUsers && <p className="muted small">More users match: type on to find them.</p>}
       </div>
     </Dialog>
   )

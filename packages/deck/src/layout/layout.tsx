@@ -79,7 +79,7 @@ function Header(props: { path: string; openPalette(): void; openShortcuts(): voi
         <div className="header__end">
           <ConnectionStatus />
           <Button size="small" variant="subtle" className="header__palette" onClick={props.openPalette}>
-            Go to <kbd>{COMMAND_KEY} K</kbd>
+            Go to <kbd className="header__key">{COMMAND_KEY} K</kbd>
           </Button>
           <AccountMenu openShortcuts={props.openShortcuts} />
         </div>

@@ -19,7 +19,7 @@ const MAX_USERS = 8
 const PAGES: readonly PaletteItem[] = [
   ...NAV_ITEMS.map(({ name, path }) => ({ kind: 'Page', name, path }) as const),
   { kind: 'List', name: 'Blocked users', path: usersPath({ blocked: 'true' }) },
-  { kind: 'List', name: 'Users near the cap', path: usersPath({ nearCap: 'true' }) },
+  { kind: 'List', name: 'Users near the daily cap', path: usersPath({ nearCap: 'true' }) },
   { kind: 'List', name: 'Users active now', path: usersPath({ activity: 'now' }) },
 ]
 
@@ -33,7 +33,7 @@ const PREFERENCES: readonly PaletteItem[] = [
 
 /** What can be done to a user: the value of `do` in the address of the user's page opens the dialog. */
 const USER_ACTIONS: readonly (readonly [dialog: string, name: string, role: Role])[] = [
-  ['cap', 'Set the cap of', 'operator'],
+  ['cap', 'Change the daily cap of', 'operator'],
   ['correct', 'Correct phase or risk of', 'operator'],
   ['block', 'Block', 'operator'],
   ['unblock', 'Unblock', 'operator'],
@@ -46,25 +46,31 @@ const USER_ACTIONS: readonly (readonly [dialog: string, name: string, role: Role
  * What the text matches, best first: users, what can be done to the user whose page is open, pages, lists, preferences.
  * Without a text only users and pages.
  */
-export function usePaletteItems(text: string): readonly PaletteItem[] {
+export function usePaletteItems(text: string): {
+  readonly items: readonly PaletteItem[]
+  /** Whether more users match than are listed. */
+  readonly hasMoreUsers: boolean
+} {
   const vocabulary = useVocabulary()
   const { role } = useSession()
   const [path] = useLocation()
   const orderBy = text === '' ? 'lastSeenAt' : 'id'
-  const users = useQuery(usersQuery({ ...NO_SEARCH, q: text, orderBy, order: '' }, 0, MAX_USERS))
+  const users = useQuery(usersQuery({ ...NO_SEARCH, q: text, orderBy, order: '' }, 0, MAX_USERS + 1))
   const query = text.trim().toLowerCase()
   // Until the response to the latest letters arrives, those users of the previous one are shown that still match.
   const userItems = (users.data?.data ?? [])
     .filter(({ user }) => user.includes(text))
+    .slice(0, MAX_USERS)
     .map(({ user }): PaletteItem => ({ kind: 'User', name: user, path: userPath(user) }))
+  const hasMoreUsers = (users.data?.data.length ?? 0) > MAX_USERS
   const actions = actionsFor(path, role)
-  if (query === '') return [...actions, ...userItems, ...PAGES]
+  if (query === '') return { items: [...actions, ...userItems, ...PAGES], hasMoreUsers }
   const lists = [
     ...vocabulary.phases.map((phase) => ({ name: `Phase ${phase}`, path: usersPath({ phase }) })),
     ...vocabulary.riskLevels.map((riskLevel) => ({ name: `Risk ${riskLevel}`, path: usersPath({ riskLevel }) })),
   ].map((item): PaletteItem => ({ kind: 'List', ...item }))
   const others = [...actions, ...PAGES, ...lists, ...PREFERENCES]
-  return [...userItems, ...others.filter(({ name }) => name.toLowerCase().includes(query))]
+  return { items: [...userItems, ...others.filter(({ name }) => name.toLowerCase().includes(query))], hasMoreUsers }
 }
 
 /** Actions on the user whose page is open. */

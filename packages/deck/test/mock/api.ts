@@ -42,6 +42,7 @@ export function handleRequest(store: MockStore, request: MockRequest): MockRespo
   if (resource === 'runtimes') return list(buildRuntimes(store))
   if (resource === 'plans') return list([])
   if (LISTS.includes(resource ?? '')) return list([])
+  if (resource === 'config') return ok({ currency: 'USD', limits: [] })
   if (resource === 'attention') return ok({ total: 0, complete: true, rules: [], rows: [] })
   if (resource !== 'users') return error(404, 'not_found', 'Unknown route.')
   if (user === undefined) return listUsers(store, request.search)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { turnReason, turnSentence } from '../../src/pages/turns/turn-sentence.ts'
+import { neededText, turnReason, turnSentence, usedThenText } from '../../src/pages/turns/turn-sentence.ts'
 
 const TURN = {
   outcome: 'completed',
@@ -30,7 +30,7 @@ describe('the sentence of a turn', () => {
         'Refused: the daily cap was reached.',
         'Refused: it would have exceeded the limit tokens-5h.',
         'Refused: the user is blocked.',
-        'Failed: the provider hosted rejected the request.',
+        'Failed: the provider hosted refused the request.',
         'Failed: no reason was recorded.',
         'Failed: something_new.',
         'Cancelled: the client left before the answer was complete.',
@@ -38,10 +38,28 @@ describe('the sentence of a turn', () => {
     )
   })
 
+  it('names the status with which the provider refused it', () => {
+    const attempts = [{ provider: 'hosted', model: 'm', status: 400, code: 'upstream_rejected', ms: 1 }]
+    const turn = { ...TURN, outcome: 'failed', code: 'upstream_rejected', attempts } as const
+    assert.equal(turnSentence(turn), 'Failed: the provider hosted refused the request, with status 400.')
+  })
+
+  it('says what it needed of a limit, and what was used then', () => {
+    const turn = { estimate: { inputTokens: 169, outputTokens: 1_512 }, weight: 1 }
+    assert.equal(
+      neededText(turn, 'tokens'),
+      'This turn needed an estimated 1,681: 169 of input and up to 1,512 of output.',
+    )
+    assert.equal(neededText(turn, 'turns'), 'This turn needed 1.')
+    assert.equal(neededText(turn, 'concurrent'), '')
+    const data = { used: 918, max: 1_600 }
+    assert.equal(usedThenText({ data }, 'tokens'), 'When it was refused, 918 of 1,600 tokens were used.')
+  })
+
   it('says what answered it', () => {
     assert.equal(turnReason(TURN), null)
     assert.equal(turnSentence(TURN), 'Answered by hosted/m.')
     assert.equal(turnSentence({ ...TURN, cache: 'hit' }), 'Answered from the cache.')
-    assert.match(turnSentence({ ...TURN, downgradedBy: 'daily' }), /instead of .*, because of the limit daily\.$/)
+    assert.match(turnSentence({ ...TURN, downgradedBy: 'daily' }), /instead of .*, because of the daily cap\.$/)
   })
 })

@@ -309,17 +309,21 @@ const Latency = fields({
 })
 
 const ATTENTION_RULE = oneOf('risk', 'provider_refusal', 'limit', 'cap', 'block_ends')
-const ATTENTION_ROW = fields({
-  user: TEXT,
+const ATTENTION_REASON = {
   rule: ATTENTION_RULE,
-  phase: TEXT,
-  riskLevel: TEXT,
   at: TEXT_OR_NULL,
   from: TEXT_OR_NULL,
   fromMs: NUMBER_OR_NULL,
   name: TEXT_OR_NULL,
   count: NUMBER,
   until: TEXT_OR_NULL,
+}
+const ATTENTION_ROW = fields({
+  user: TEXT,
+  phase: TEXT,
+  riskLevel: TEXT,
+  ...ATTENTION_REASON,
+  others: arrayOf(fields(ATTENTION_REASON)),
 })
 const Attention = fields({
   total: NUMBER,

@@ -1,17 +1,17 @@
 import type { Bond, Event, Purser } from 'purser'
 import type { ServerOptions } from '../config/server-options.ts'
 
-/** The rules, the most urgent one first. A user is listed once, by the first rule that names the user. */
-export const ATTENTION_RULES = ['risk', 'provider_refusal', 'limit', 'cap', 'block_ends'] as const
+/**
+ * The rules, the most urgent one first. A user is listed once, by the first rule that names the user. The cap comes before other
+ * limits: it is reached now, and they may have been reached up to 24 hours ago.
+ */
+export const ATTENTION_RULES = ['risk', 'provider_refusal', 'cap', 'limit', 'block_ends'] as const
 
 export type AttentionRule = (typeof ATTENTION_RULES)[number]
 
-/** A user who needs attention, and what a sentence about it needs. */
-export interface AttentionRow {
-  readonly user: string
+/** Why a user needs attention: what a sentence about it needs. */
+export interface AttentionReason {
   readonly rule: AttentionRule
-  readonly phase: string
-  readonly riskLevel: string
   /** Since when: of the last change of risk, the last refusal, or the first day in a row. Null if not known. */
   readonly at: string | null
   /** The risk level before, and how long it lasted. */
@@ -23,6 +23,15 @@ export interface AttentionRow {
   readonly count: number
   /** When a block ends. */
   readonly until: string | null
+}
+
+/** A user who needs attention, by the most urgent rule. */
+export interface AttentionRow extends AttentionReason {
+  readonly user: string
+  readonly phase: string
+  readonly riskLevel: string
+  /** The reasons by further rules, the most urgent one first. */
+  readonly others: readonly AttentionReason[]
 }
 
 export interface Attention {
@@ -74,11 +83,8 @@ export async function findAttention(deps: AttentionDeps, limit: number): Promise
     ...(await atCap(deps)),
     ...(await blockEnds(deps)),
   ]
-  const byUser = new Map<string, Candidate>()
-  for (const candidate of found) if (!byUser.has(candidate.user)) byUser.set(candidate.user, candidate)
-  const listed = [...byUser.values()]
-  const shown = listed.toSorted(compareUrgency).slice(0, limit)
-  const usersOf = (rule: AttentionRule): number => listed.filter((candidate) => candidate.rule === rule).length
+  const byUser = [...Map.groupBy(found.toSorted(compareUrgency), ({ user }) => user).values()]
+  const usersOf = (rule: AttentionRule): number => found.filter((candidate) => candidate.rule === rule).length
   const thresholds: Readonly<Record<AttentionRule, number>> = {
     risk: options.attentionRiskLevels,
     provider_refusal: options.attentionRefusals,
@@ -87,10 +93,10 @@ export async function findAttention(deps: AttentionDeps, limit: number): Promise
     block_ends: options.attentionBlockEndsMs,
   }
   return {
-    total: listed.length,
+    total: byUser.length,
     complete: recent.complete && found.length < MAX_USERS,
     rules: ATTENTION_RULES.map((rule) => ({ rule, threshold: thresholds[rule], users: usersOf(rule) })),
-    rows: await Promise.all(shown.map((candidate) => describe(deps, candidate))),
+    rows: await Promise.all(byUser.slice(0, limit).map((candidates) => describe(deps, candidates))),
   }
 }
 
@@ -165,15 +171,19 @@ async function blockEnds({ purser, options, now }: AttentionDeps): Promise<Candi
   )
 }
 
-async function describe({ purser }: AttentionDeps, found: Candidate): Promise<AttentionRow> {
-  const { user, rule, events } = found
+/** One user, of whom there is at least one candidate. */
+async function describe({ purser }: AttentionDeps, found: readonly Candidate[]): Promise<AttentionRow> {
+  const user = found[0]?.user ?? ''
   const { ledger } = purser.user(user)
-  const bond = found.bond ?? (await ledger.bond())
+  const bond = found.find((candidate) => candidate.bond !== undefined)?.bond ?? (await ledger.bond())
+  const reasons = await Promise.all(found.map((candidate) => reasonOf(ledger, bond, candidate)))
+  const [strongest, ...others] = reasons as [AttentionReason, ...AttentionReason[]]
+  return { user, phase: bond.phase, riskLevel: bond.riskLevel, ...strongest, others }
+}
+
+async function reasonOf(ledger: Ledger, bond: Bond, { rule, events }: Candidate): Promise<AttentionReason> {
   const row = {
-    user,
     rule,
-    phase: bond.phase,
-    riskLevel: bond.riskLevel,
     at: null,
     from: null,
     fromMs: null,
@@ -183,7 +193,12 @@ async function describe({ purser }: AttentionDeps, found: Candidate): Promise<At
   }
   const newest = events[0]
   if (rule === 'risk') return { ...row, ...(await lastRiskChange(ledger)) }
-  if (rule === 'cap') return { ...row, name: 'daily', ...(await daysInARow(ledger, 'daily', bond.timeZone)) }
+  if (rule === 'cap') {
+    const days = await daysInARow(ledger, 'daily', bond.timeZone)
+    // The cap of today may be used without a refused turn: then the last refusal was on an earlier day.
+    const isOfToday = Date.parse(days.at ?? '') >= Date.parse(bond.windowResetAt ?? '') - DAY_MS
+    return { ...row, name: 'daily', ...(isOfToday ? days : { at: null, count: 1 }) }
+  }
   if (rule === 'provider_refusal') return { ...row, at: newest?.at ?? null, name: textOf(newest?.data.provider) }
   if (rule !== 'limit') return row
   const name = textOf(newest?.data.limit) ?? textOf(newest?.data.name)

@@ -44,7 +44,7 @@ const COLUMNS = [
   { name: 'What' },
   { name: 'User' },
   { name: 'Why' },
-  { name: 'From' },
+  { name: 'Through' },
 ] as const
 
 const EXPORT_COLUMNS = [
@@ -79,7 +79,7 @@ export function AuditPage(): ReactElement {
       </PageHeader>
       <FilterBar>
         <LabeledSelect label="Show" value={action} options={ACTIONS} isActive={action !== ''} onChange={setAction} />
-        <DelayedInput label="Who" placeholder="Name of a key" value={actor} onChange={setActor} />
+        <DelayedInput label="Who" placeholder="Who" value={actor} onChange={setActor} />
         <DelayedInput label="User" placeholder="User id" value={user} onChange={setUser} />
       </FilterBar>
       <QueryResult query={log} name="the audit log" lines={16} shape="card">
@@ -175,9 +175,18 @@ function AuditRow({ event }: { event: Event }): ReactElement {
       </td>
       <td>{event.user === '' ? <span className="muted">–</span> : <UserLink user={event.user} />}</td>
       <td className="audit-page__why">{event.reason ?? <span className="muted">–</span>}</td>
-      <td className="muted">{originOf(event)}</td>
+      <td className="muted">{ORIGIN_NAMES[originOf(event)] ?? originOf(event)}</td>
     </tr>
   )
+}
+
+/** What a change came through, in words. */
+const ORIGIN_NAMES: Readonly<Record<string, string>> = {
+  library: 'application code',
+  deck: 'this Deck',
+  api: 'the API',
+  host: 'a host',
+  command: 'the command line',
 }
 
 function actionOf({ type, data }: Event): string {

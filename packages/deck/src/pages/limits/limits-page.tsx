@@ -1,18 +1,22 @@
 import './limits-page.css'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
+import { Link } from 'wouter'
+import { LIMIT_CHANGES } from '../../api/event-labels.ts'
 import { configurationQuery, plansQuery } from '../../api/queries.ts'
 import type { Limit, Plan } from '../../api/wire.ts'
+import { auditPath } from '../../browser/location.ts'
 import { Badge } from '../../components/badge.tsx'
 import { Card } from '../../components/card.tsx'
 import { CodeBlock } from '../../components/code-block.tsx'
 import { DataTable } from '../../components/data-table.tsx'
 import { EmptyState } from '../../components/empty-state.tsx'
-import { measureName, windowName } from '../../components/limit-names.ts'
+import { formatLimitAmount, limitName, measureName, windowName } from '../../components/limit-names.ts'
 import { QueryResult } from '../../components/query-result.tsx'
 import { ScrollArea } from '../../components/scroll-area.tsx'
-import { formatAmount, formatPercent } from '../../format-number.ts'
+import { formatPercent } from '../../format-number.ts'
 import { Page, PageHeader, usePageTitle } from '../../layout/page.tsx'
+import { type PlanRule, rulesOf } from './plan-rules.ts'
 import { WhatIfCard } from './what-if-card.tsx'
 
 const COLUMNS = [
@@ -46,10 +50,12 @@ export function LimitsPage(): ReactElement {
       <PageHeader
         title="Limits"
         lead="Plans and their rules, as configured. A user’s own limits are on the user’s page."
-      />
+      >
+        <Link href={auditPath({ action: LIMIT_CHANGES })}>Changes of limits and plans</Link>
+      </PageHeader>
       <Card title="Every user" id="every-user" aside={<span className="muted small">A plan can replace a rule</span>}>
         <QueryResult query={configuration} name="limits of every user" lines={2}>
-          {({ limits }) => <RuleTable name="every user" limits={limits} />}
+          {({ limits }) => <RuleTable name="every user" rules={limits.map((limit) => ({ limit, from: null }))} />}
         </QueryResult>
       </Card>
       <QueryResult query={plans} name="plans" lines={6} shape="card">
@@ -57,7 +63,7 @@ export function LimitsPage(): ReactElement {
           <>
             {data.length === 0 && <NoPlans />}
             {data.map((plan) => (
-              <PlanCard key={plan.name} plan={plan} />
+              <PlanCard key={plan.name} plan={plan} rules={rulesOf(plan, data, configuration.data?.limits ?? [])} />
             ))}
             {configuration.data !== undefined && <WhatIfCard plans={data} everyUser={configuration.data.limits} />}
           </>
@@ -78,8 +84,8 @@ function NoPlans(): ReactElement {
   )
 }
 
-function PlanCard({ plan }: { plan: Plan }): ReactElement {
-  const { name, limits, runtime, isDefault } = plan
+function PlanCard({ plan, rules }: { plan: Plan; rules: readonly PlanRule[] }): ReactElement {
+  const { name, runtime, isDefault } = plan
   return (
     <Card
       title={name}
@@ -91,7 +97,7 @@ function PlanCard({ plan }: { plan: Plan }): ReactElement {
         </span>
       }
     >
-      {limits.length === 0 ? <p className="muted">No rules of its own.</p> : <RuleTable name={name} limits={limits} />}
+      {rules.length === 0 ? <p className="muted">No rules.</p> : <RuleTable name={name} rules={rules} />}
       {Object.keys(runtime).length > 0 && (
         <p className="limits-page__runtime muted small">
           Runs on <span className="mono">{describeRuntime(runtime)}</span>
@@ -101,13 +107,13 @@ function PlanCard({ plan }: { plan: Plan }): ReactElement {
   )
 }
 
-function RuleTable({ name, limits }: { name: string; limits: readonly Limit[] }): ReactElement {
+function RuleTable({ name, rules }: { name: string; rules: readonly PlanRule[] }): ReactElement {
   return (
     <div className="limits-page__rules">
       <ScrollArea label={`Rules of ${name}`}>
         <DataTable label={`Rules of ${name}`} columns={COLUMNS}>
-          {limits.map((limit) => (
-            <RuleRow key={limit.name} limit={limit} />
+          {rules.map((rule) => (
+            <RuleRow key={rule.limit.name} rule={rule} />
           ))}
         </DataTable>
       </ScrollArea>
@@ -115,14 +121,16 @@ function RuleTable({ name, limits }: { name: string; limits: readonly Limit[] })
   )
 }
 
-function RuleRow({ limit }: { limit: Limit }): ReactElement {
+function RuleRow({ rule }: { rule: PlanRule }): ReactElement {
+  const { limit, from } = rule
   const { name, measure, max, mode, window, models, alertAt = [], onLimit } = limit
   return (
     <tr>
       <th scope="row">
-        {name} {mode === 'observe' && <Badge tone="neutral" text="observes" />}
+        {limitName(name)} {mode === 'observe' && <Badge tone="neutral" text="observes" />}
+        {from !== null && <span className="muted small">from {from}</span>}
       </th>
-      <td className="data-table__number">{max === null ? 'no limit' : formatAmount(max)}</td>
+      <td className="data-table__number">{max === null ? 'no limit' : formatLimitAmount(limit, max)}</td>
       <td>{measureName(measure)}</td>
       <td>{windowName({ window: window ?? null, models: models ?? null })}</td>
       <td>{consequenceOf(onLimit, mode)}</td>

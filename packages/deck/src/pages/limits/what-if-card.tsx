@@ -1,8 +1,9 @@
 import './what-if-card.css'
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { type FormEvent, type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
 import { callApi } from '../../api/client.ts'
+import { refusalsSinceQuery } from '../../api/queries.ts'
 import type { Limit, Plan, Simulation } from '../../api/wire.ts'
 import { now } from '../../browser/effects.ts'
 import { userPath } from '../../browser/location.ts'
@@ -47,7 +48,10 @@ export function WhatIfCard(props: { plans: readonly Plan[]; everyUser: readonly 
   const [days, setDays] = useState('7')
   const limits = choices.find((choice) => choice.name === name)?.limits ?? everyUser
   const simulate = useMutation({
-    mutationFn: (proposed: Record<string, unknown>) => callApi('POST /api/limits/simulate', { body: proposed }),
+    mutationFn: async ({ since, ...proposed }: Record<string, unknown> & { readonly since: string }) => ({
+      since,
+      result: await callApi('POST /api/limits/simulate', { body: { ...proposed, since } }),
+    }),
   })
   const isComplete = limits.every((limit) => isMaximum(maxima[limit.name] ?? '', limit.measure))
   function submit(event: FormEvent): void {
@@ -101,7 +105,7 @@ export function WhatIfCard(props: { plans: readonly Plan[]; everyUser: readonly 
         </Button>
       </form>
       {simulate.isError && <ErrorMessage error={simulate.error} />}
-      {simulate.data !== undefined && <Result simulation={simulate.data} />}
+      {simulate.data !== undefined && <Result simulation={simulate.data.result} since={simulate.data.since} />}
     </Card>
   )
 }
@@ -110,7 +114,8 @@ function windowOf({ window, models }: Plan['limits'][number]): string {
   return windowName({ window: window ?? null, models: models ?? null })
 }
 
-function Result({ simulation }: { simulation: Simulation }): ReactElement {
+function Result({ simulation, since }: { simulation: Simulation; since: string }): ReactElement {
+  const really = useQuery(refusalsSinceQuery(since)).data
   const { turns, refused, users, complete } = simulation
   return (
     <div className="what-if__result" role="status">
@@ -125,6 +130,8 @@ function Result({ simulation }: { simulation: Simulation }): ReactElement {
             would be refused ({formatPercent(refused / turns)}), of {pluralize(users.length, 'user')}.
           </>
         )}
+        {really !== undefined &&
+          ` In the same days ${pluralize(really, 'turn')} really ${really === 1 ? 'was' : 'were'} refused by limits; they were not replayed.`}
         {!complete && ' Records do not reach back far enough to fill every window: it may be more.'}
       </p>
       {users.length > 0 && (

@@ -1,12 +1,13 @@
 import './attention-card.css'
 import { useQuery } from '@tanstack/react-query'
-import type { ReactElement } from 'react'
+import { type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
-import { attentionQuery } from '../../api/queries.ts'
+import { ATTENTION_ROWS, attentionQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Attention } from '../../api/wire.ts'
 import { userPath, usersPath } from '../../browser/location.ts'
 import { useIsNarrow } from '../../browser/use-is-narrow.ts'
+import { Button } from '../../components/button.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { formatInteger } from '../../format-number.ts'
@@ -17,7 +18,8 @@ type Row = Attention['rows'][number]
 
 /** The users who need attention, the most urgent one first, each with one sentence of reason. */
 export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): ReactElement {
-  const attention = useQuery(attentionQuery)
+  const [limit, setLimit] = useState<number>(ATTENTION_ROWS.first)
+  const attention = useQuery(attentionQuery(limit))
   const isNarrow = useIsNarrow()
   const total = attention.data?.total
   return (
@@ -46,7 +48,14 @@ export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): React
                 ))}
               </ol>
               <p className="muted small attention__more">
-                {all > rows.length && `${formatInteger(all - rows.length)} more. `}
+                {all > rows.length && limit < ATTENTION_ROWS.most && (
+                  <Button size="small" onClick={() => setLimit(ATTENTION_ROWS.most)}>
+                    Show {formatInteger(Math.min(all, ATTENTION_ROWS.most) - rows.length)} more
+                  </Button>
+                )}{' '}
+                {all > rows.length &&
+                  limit >= ATTENTION_ROWS.most &&
+                  `${formatInteger(all - rows.length)} more, less urgent. `}
                 {!complete && 'Only the newest events were looked at. '}
                 <Link href={usersPath({ orderBy: 'capUsed', order: 'desc' })}>All users</Link>
               </p>
@@ -60,15 +69,23 @@ export function AttentionCard({ vocabulary }: { vocabulary: Vocabulary }): React
 
 function AttentionItem({ row, vocabulary }: { row: Row; vocabulary: Vocabulary }): ReactElement {
   const now = useNow()
+  const others = row.others.map((reason) => attentionSentence({ ...reason, riskLevel: row.riskLevel }, now)).join('. ')
   return (
     <li className="attention__item" data-rule={row.rule}>
       <RiskTag level={row.riskLevel} vocabulary={vocabulary} />
       <Link href={userPath(row.user)} className="attention__user" title={row.user}>
         <bdi>{row.user}</bdi>
       </Link>
-      <Link href={userPath(row.user, reasonParams(row))} className="attention__reason">
-        {attentionSentence(row, now)}
-      </Link>
+      <span className="attention__reasons">
+        <Link href={userPath(row.user, reasonParams(row))} className="attention__reason">
+          {attentionSentence(row, now)}
+        </Link>
+        {row.others.length > 0 && (
+          <span className="attention__others muted small" title={others}>
+            +{row.others.length} more<span className="sr-only">: {others}</span>
+          </span>
+        )}
+      </span>
       <span className="attention__phase">
         <PhaseTag phase={row.phase} vocabulary={vocabulary} />
       </span>

@@ -3,12 +3,13 @@ import { pluralize } from '../../format-number.ts'
 import { formatCoarseDuration, formatRelative } from '../../time/format-time.ts'
 
 type Row = Attention['rows'][number]
+type Reason = Omit<Row, 'user' | 'phase' | 'others'>
 type Rule = Attention['rules'][number]
 
 const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh']
 
 /** Why a user needs attention, in one sentence. */
-export function attentionSentence(row: Row, now: number): string {
+export function attentionSentence(row: Reason, now: number): string {
   const { rule, riskLevel, at, from, fromMs, name, count, until } = row
   switch (rule) {
     case 'risk': {
@@ -19,7 +20,7 @@ export function attentionSentence(row: Row, now: number): string {
     case 'provider_refusal':
       return `Provider ${name ?? ''} refused ${timesText(count)} in 24 hours, last ${agoText(at, now)}`
     case 'limit':
-      return `Reached the limit ${name ?? ''} ${agoText(at, now)}${daysText(count)}`
+      return `A turn would have exceeded the limit ${name ?? ''} ${agoText(at, now)}${daysText(count)}`
     case 'cap':
       return `At the daily cap${at === null ? '' : ` since ${formatRelative(at, now)}`}${daysText(count)}`
     case 'block_ends':
@@ -65,7 +66,7 @@ export function ruleSentence({ rule, threshold, users }: Rule): string {
     case 'provider_refusal':
       return `Refused by a provider ${threshold === 1 ? '' : `${threshold} times `}within 24 hours: ${found}`
     case 'limit':
-      return `Reached a limit other than the cap within 24 hours: ${found}`
+      return `Had a turn that a limit other than the daily cap did not let pass, within 24 hours: ${found}`
     case 'cap':
       return `At ${threshold} % of the daily cap or more: ${found}`
     case 'block_ends':
@@ -76,7 +77,7 @@ export function ruleSentence({ rule, threshold, users }: Rule): string {
 const RULE_NAMES: Readonly<Record<Rule['rule'], string>> = {
   risk: 'Risk',
   provider_refusal: 'Refused by a provider',
-  limit: 'Reached a limit',
+  limit: 'Limits other than the daily cap',
   cap: 'Daily cap',
   block_ends: 'Block ends',
 }

@@ -42,13 +42,15 @@ export function KeysCard(): ReactElement {
     <Card title="Keys" id="keys" aside={<Button onClick={() => setIsCreating(true)}>Create a key</Button>}>
       <QueryResult query={keys} name="keys">
         {({ data }) => (
-          <ScrollArea label="Keys">
-            <DataTable label="Keys" columns={COLUMNS}>
-              {data.map((key) => (
-                <KeyRow key={key.id} apiKey={key} revoke={() => setRevoking(key)} />
-              ))}
-            </DataTable>
-          </ScrollArea>
+          <div className="keys">
+            <ScrollArea label="Keys">
+              <DataTable label="Keys" columns={COLUMNS}>
+                {data.map((key) => (
+                  <KeyRow key={key.id} apiKey={key} revoke={() => setRevoking(key)} />
+                ))}
+              </DataTable>
+            </ScrollArea>
+          </div>
         )}
       </QueryResult>
       {isCreating && (

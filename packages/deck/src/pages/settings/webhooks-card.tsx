@@ -29,13 +29,15 @@ export function WebhooksCard(): ReactElement {
           data.length === 0 ? (
             <p className="muted">A webhook sends events to an address of yours as they happen.</p>
           ) : (
-            <ScrollArea label="Webhooks">
-              <DataTable label="Webhooks" columns={COLUMNS}>
-                {data.map((webhook) => (
-                  <WebhookRow key={webhook.id} webhook={webhook} remove={() => setDeleting(webhook)} />
-                ))}
-              </DataTable>
-            </ScrollArea>
+            <div className="webhooks">
+              <ScrollArea label="Webhooks">
+                <DataTable label="Webhooks" columns={COLUMNS}>
+                  {data.map((webhook) => (
+                    <WebhookRow key={webhook.id} webhook={webhook} remove={() => setDeleting(webhook)} />
+                  ))}
+                </DataTable>
+              </ScrollArea>
+            </div>
           )
         }
       </QueryResult>

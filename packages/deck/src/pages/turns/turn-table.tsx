@@ -7,7 +7,7 @@ import { useIsNarrow } from '../../browser/use-is-narrow.ts'
 import { Badge, type BadgeTone } from '../../components/badge.tsx'
 import { LoadOlder, PagedTable, type Pages } from '../../components/paged-table.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
-import { formatAmount, formatInteger, pluralize } from '../../format-number.ts'
+import { formatCost, formatInteger, pluralize } from '../../format-number.ts'
 import { formatMilliseconds } from '../../time/format-time.ts'
 import { TurnList, WhyButton } from './turn-list.tsx'
 import { modelOf, turnReason } from './turn-sentence.ts'
@@ -122,7 +122,7 @@ function TurnRow({ turn, hasUser, ask }: { turn: TurnRecord; hasUser: boolean; a
       {hasUser && <td className="muted">{cache}</td>}
       <td className="data-table__number">{formatInteger(inputTokens)}</td>
       <td className="data-table__number">{formatInteger(outputTokens)}</td>
-      <td className="data-table__number">{cost === null ? <span className="muted">–</span> : formatAmount(cost)}</td>
+      <td className="data-table__number">{cost === null ? <span className="muted">–</span> : formatCost(cost)}</td>
       {hasUser && <td className="data-table__number">{formatMilliseconds(overheadMs)}</td>}
       <td className="data-table__number">{formatMilliseconds(totalMs)}</td>
       <td className="data-table__number">

@@ -3,18 +3,19 @@ import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
 import { LIMIT_CHANGES } from '../../api/event-labels.ts'
-import { limitsQuery } from '../../api/queries.ts'
+import { bondQuery, limitReachedQuery, limitsQuery } from '../../api/queries.ts'
 import type { TurnRecord } from '../../api/wire.ts'
 import { auditPath, userPath } from '../../browser/location.ts'
+import { BlockSentence } from '../../components/block-sentence.tsx'
 import { Button } from '../../components/button.tsx'
 import { DataTable } from '../../components/data-table.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
 import { Dialog } from '../../components/dialog.tsx'
-import { measureName, windowName } from '../../components/limit-names.ts'
-import { AbsoluteTime, RelativeTime } from '../../components/timestamps.tsx'
-import { formatAmount, formatInteger } from '../../format-number.ts'
+import { formatLimitAmount, limitPhrase, measureName, windowName } from '../../components/limit-names.ts'
+import { AbsoluteTime, RelativeTime, ZonedTime } from '../../components/timestamps.tsx'
+import { formatCost, formatInteger } from '../../format-number.ts'
 import { formatDuration, formatMilliseconds } from '../../time/format-time.ts'
-import { modelOf, turnSentence } from './turn-sentence.ts'
+import { modelOf, neededText, turnSentence, usedThenText } from './turn-sentence.ts'
 
 /** Why a turn went as it did: what was checked, what the model was given, which upstreams were called, and the time. */
 export function WhyDialog({ turn, close }: { turn: TurnRecord; close(): void }): ReactElement {
@@ -28,8 +29,8 @@ export function WhyDialog({ turn, close }: { turn: TurnRecord; close(): void }):
           </Link>
           , <AbsoluteTime at={turn.at} />
         </p>
-        {turn.limit !== null && <LimitNow turn={turn} limit={turn.limit} />}
-        {turn.code === 'user_blocked' && <BlockLinks user={turn.user} />}
+        {turn.limit !== null && <LimitExplained turn={turn} limit={turn.limit} />}
+        {turn.code === 'user_blocked' && <BlockExplained user={turn.user} />}
         {turn.outcome === 'failed' && <Attempts turn={turn} />}
         <Decision turn={turn} />
         {turn.outcome !== 'refused' && <TimeSpent turn={turn} />}
@@ -43,26 +44,33 @@ export function WhyDialog({ turn, close }: { turn: TurnRecord; close(): void }):
   )
 }
 
-/** What the turn asked of the limit that refused it, how the limit is now, and where it can be seen and changed. */
-function LimitNow({ turn, limit: name }: { turn: TurnRecord; limit: string }): ReactElement {
-  const { user, estimate } = turn
+/** What the turn needed under the limit that refused it, how the limit is now, and where it can be seen and changed. */
+function LimitExplained({ turn, limit: name }: { turn: TurnRecord; limit: string }): ReactElement {
+  const { user } = turn
   const limit = useQuery(limitsQuery(user)).data?.data.find((state) => state.name === name)
+  const zone = useQuery(bondQuery(user)).data?.timeZone
+  const reached = useQuery(limitReachedQuery(turn)).data?.data.find(({ data }) => data.limit === name)
   return (
     <div className="why__limit">
       {limit !== undefined && (
         <>
           <p>
-            The limit {name} allows{' '}
-            {limit.max === null ? 'any number of' : <strong className="tabular-nums">{formatAmount(limit.max)}</strong>}{' '}
-            {measureName(limit.measure)} ({windowName(limit)}).
-            {/tokens$/i.test(limit.measure) &&
-              ` The request needed up to ${formatInteger(estimate.inputTokens + estimate.outputTokens)}: ${formatInteger(estimate.inputTokens)} of the prompt, and what the answer may have.`}
+            {limitPhrase(name).replace(/^t/, 'T')} allows{' '}
+            {limit.max === null ? 'any number of' : <strong>{formatLimitAmount(limit, limit.max)}</strong>}{' '}
+            {measureName(limit.measure)} ({windowName(limit)}). {neededText(turn, limit.measure)}
+            {reached !== undefined && ` ${usedThenText(reached, limit.measure)}`}
           </p>
           <p>
-            Now <strong className="tabular-nums">{formatAmount(limit.used)}</strong> are used
+            Now <strong>{formatLimitAmount(limit, limit.used)}</strong> are used
+            {Number(limit.held) > 0 && `, and ${formatLimitAmount(limit, limit.held)} held by turns in progress`}
             {limit.resetAt !== null && (
               <>
-                ; it resets <RelativeTime at={limit.resetAt} />
+                ; it resets <RelativeTime at={limit.resetAt} zone={zone ?? null} />
+                {zone !== undefined && (
+                  <>
+                    , at <ZonedTime at={limit.resetAt} zone={zone} />
+                  </>
+                )}
               </>
             )}
             .
@@ -77,12 +85,25 @@ function LimitNow({ turn, limit: name }: { turn: TurnRecord; limit: string }): R
   )
 }
 
-function BlockLinks({ user }: { user: string }): ReactElement {
+/** Who blocked the user, why and until when, if the block is still there. */
+function BlockExplained({ user }: { user: string }): ReactElement {
+  const bond = useQuery(bondQuery(user)).data
   return (
-    <p className="why__limit why__links">
-      <Link href={userPath(user)}>The block, and until when</Link>
-      <Link href={auditPath({ user, action: 'block,unblock' })}>Who blocked the user, and why</Link>
-    </p>
+    <div className="why__limit">
+      {bond !== undefined && (
+        <p>
+          {bond.blocked === null ? (
+            'The user is no longer blocked.'
+          ) : (
+            <BlockSentence block={bond.blocked} timeZone={bond.timeZone} />
+          )}
+        </p>
+      )}
+      <p className="why__links">
+        <Link href={userPath(user)}>The user</Link>
+        <Link href={auditPath({ user, action: 'block,unblock' })}>All blocks of the user</Link>
+      </p>
+    </div>
   )
 }
 
@@ -113,7 +134,7 @@ function Decision({ turn }: { turn: TurnRecord }): ReactElement {
               {formatInteger(inputTokens)} in ({formatInteger(cachedTokens)} cached), {formatInteger(outputTokens)} out;
               held before: {formatInteger(estimate.inputTokens)} in, {formatInteger(estimate.outputTokens)} out
             </DescriptionItem>
-            <DescriptionItem name="Cost">{cost === null ? 'no price' : formatAmount(cost)}</DescriptionItem>
+            <DescriptionItem name="Cost">{cost === null ? 'no price' : formatCost(cost)}</DescriptionItem>
             <DescriptionItem name="Cache">{turn.cache}</DescriptionItem>
           </>
         )}

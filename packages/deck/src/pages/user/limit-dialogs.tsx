@@ -5,7 +5,7 @@ import type { Bond, LimitState } from '../../api/wire.ts'
 import { now } from '../../browser/effects.ts'
 import { FormDialog } from '../../components/dialog.tsx'
 import { Field } from '../../components/field.tsx'
-import { measureName, windowName } from '../../components/limit-names.ts'
+import { limitName, measureName, windowName } from '../../components/limit-names.ts'
 import { QueryResult } from '../../components/query-result.tsx'
 import { ReasonField } from '../../components/reason-field.tsx'
 import { Select } from '../../components/select.tsx'
@@ -42,9 +42,9 @@ export function LimitDialog({ bond, limit, close }: LimitDialogProps): ReactElem
   const max = { number: limit.measure === 'cost' ? amount : Number(amount), unlimited: null, default: 'default' }[kind]
   return (
     <FormDialog
-      title={`Limit ${limit.name}`}
+      title={`Change ${limit.name}`}
       lead={`${measureName(limit.measure)}, ${windowName(limit)}. What was used already counts.`}
-      submitLabel="Set the limit"
+      submitLabel="Change the limit"
       isComplete={kind !== 'number' || isAmount(amount, limit.measure)}
       mutation={setLimit}
       submit={() => {
@@ -76,7 +76,7 @@ export function ResetLimitDialog({ bond, limit, close }: LimitDialogProps): Reac
   const [reason, setReason] = useState('')
   return (
     <FormDialog
-      title={`Reset ${limit.name}?`}
+      title={`Reset ${limitName(limit.name)}?`}
       lead="What was used in the current window is set to 0. This cannot be undone."
       submitLabel="Reset"
       isComplete={reason.trim() !== ''}
@@ -99,9 +99,9 @@ export function PlanDialog({ bond, close }: { bond: Bond; close(): void }): Reac
   const hasPlans = (plans.data?.data.length ?? 0) > 0
   return (
     <FormDialog
-      title="Plan"
+      title="Change plan"
       lead={`What ${bond.user} may use and runs on. Use already counted stays.`}
-      submitLabel="Set the plan"
+      submitLabel="Change the plan"
       isComplete={hasPlans}
       mutation={setPlan}
       submit={() => setPlan.mutate({ plan: plan === DEFAULT_PLAN ? null : plan, reason }, { onSuccess: close })}

@@ -3,17 +3,16 @@ import { useQuery } from '@tanstack/react-query'
 import { type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
 import { detailOf, LIMIT_CHANGES } from '../../api/event-labels.ts'
-import { limitChangesQuery, limitsQuery } from '../../api/queries.ts'
+import { configurationQuery, limitChangesQuery, limitsQuery } from '../../api/queries.ts'
 import type { Bond, Event, LimitState } from '../../api/wire.ts'
 import { auditPath } from '../../browser/location.ts'
 import { Badge } from '../../components/badge.tsx'
 import { Button } from '../../components/button.tsx'
 import { Card } from '../../components/card.tsx'
-import { measureName, windowName } from '../../components/limit-names.ts'
+import { formatLimitAmount, formatRemaining, limitName, measureName, windowName } from '../../components/limit-names.ts'
 import { LimitMeter, usedPartOfLimit } from '../../components/limit-usage.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { RelativeTime, ZonedTime } from '../../components/timestamps.tsx'
-import { formatAmount } from '../../format-number.ts'
 import { useCan } from '../../layout/session.ts'
 import { LimitDialog, PlanDialog, ResetLimitDialog } from './limit-dialogs.tsx'
 import { lastChangeOf } from './recent-changes.ts'
@@ -40,7 +39,7 @@ export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
           </span>
           {canOperate && (
             <Button size="small" onClick={() => setDialog({ kind: 'plan' })}>
-              Plan
+              Change plan
             </Button>
           )}
         </span>
@@ -89,23 +88,24 @@ function LimitItem(props: {
 }): ReactElement {
   const { limit, open } = props
   const { level } = usedPartOfLimit(limit)
-  const measure = measureName(limit.measure)
+  const currency = useQuery(configurationQuery).data?.currency
+  const measure = limit.measure === 'cost' && currency !== undefined ? currency : measureName(limit.measure)
   return (
     <li className="limit" data-level={level}>
       <div className="limit__row">
         <div className="limit__title">
-          <strong className="limit__name">{limit.name}</strong>
+          <strong className="limit__name">{limitName(limit.name)}</strong>
           <span className="muted small">{windowName(limit)}</span>
           {limit.mode === 'observe' && <Badge tone="neutral" text="observes" />}
           {OWN_ORIGINS[limit.origin] !== undefined && <Badge tone="accent" text={OWN_ORIGINS[limit.origin] ?? ''} />}
         </div>
         {open !== undefined && (
           <div className="limit__actions">
-            <Button size="small" onClick={() => open('set')} aria-label={`Set ${limit.name}`}>
-              Set
+            <Button size="small" onClick={() => open('set')} aria-label={`Change ${limitName(limit.name)}`}>
+              Change
             </Button>
             {Number(limit.used) > 0 && limit.measure !== 'concurrent' && (
-              <Button size="small" onClick={() => open('reset')} aria-label={`Reset ${limit.name}`}>
+              <Button size="small" onClick={() => open('reset')} aria-label={`Reset ${limitName(limit.name)}`}>
                 Reset
               </Button>
             )}
@@ -113,10 +113,10 @@ function LimitItem(props: {
         )}
       </div>
       <p className="limit__figures tabular-nums">
-        <span className="limit__used">{formatAmount(limit.used)}</span>
+        <span className="limit__used">{formatLimitAmount(limit, limit.used)}</span>
         <span className="muted">
-          {limit.max === null ? ` ${measure}, no limit` : ` of ${formatAmount(limit.max)} ${measure}`}
-          {Number(limit.held) > 0 && `, ${formatAmount(limit.held)} held`}
+          {limit.max === null ? ` ${measure}, no limit` : ` of ${formatLimitAmount(limit, limit.max)} ${measure}`}
+          {Number(limit.held) > 0 && `, ${formatLimitAmount(limit, limit.held)} held by turns in progress`}
         </span>
       </p>
       {limit.max !== null && <LimitMeter limit={limit} />}
@@ -132,7 +132,7 @@ function LimitReset({ limit, timeZone }: { limit: LimitState; timeZone: string }
   return (
     <p className="limit__reset small muted">
       {level === 'full' && <strong className="limit__reached">Limit reached. </strong>}
-      {level !== 'full' && limit.remaining !== null && `${formatAmount(limit.remaining)} left. `}
+      {level !== 'full' && limit.remaining !== null && `${formatRemaining(limit)} left. `}
       {limit.resetAt === null ? (
         limit.max !== null && (limit.window === 'total' ? 'Never resets.' : '')
       ) : (

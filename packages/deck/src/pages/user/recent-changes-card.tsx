@@ -8,6 +8,7 @@ import { useIsNarrow } from '../../browser/use-is-narrow.ts'
 import { Button } from '../../components/button.tsx'
 import { Card } from '../../components/card.tsx'
 import { DescriptionItem, DescriptionList } from '../../components/description-list.tsx'
+import { limitPhrase } from '../../components/limit-names.ts'
 import { QueryResult } from '../../components/query-result.tsx'
 import { PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
@@ -105,7 +106,8 @@ function ChangeRows(props: { changes: RecentChanges; bond: Bond; vocabulary: Voc
         <DescriptionItem name="Limits">
           {reached.map(({ name, count, lastAt }) => (
             <span key={name} className="changes__line">
-              Reached the limit {name} {timesText(count)}, last <RelativeTime at={lastAt} zone={zone} />
+              A turn would have exceeded {limitPhrase(name)} {timesText(count)}, last{' '}
+              <RelativeTime at={lastAt} zone={zone} />
             </span>
           ))}
           {providerRefusals > 0 && (

@@ -12,6 +12,7 @@ import type { TimeRange } from './segment.ts'
 import { buildTracks } from './timeline-tracks.ts'
 
 const DAY_MS = 86_400_000
+const WEEKDAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const
 const MIN_DAYS = 35
 const MAX_DAYS = 26 * 7
 
@@ -32,8 +33,17 @@ export function RiskCalendar(props: {
   })
   const levels = vocabulary.riskLevels.filter((level) => days.some((day) => day.level === level))
   return (
-    <Card title="Risk by day" id="risk-calendar">
+    <Card
+      title="Risk by day"
+      id="risk-calendar"
+      aside={<span className="muted small">since {formatDate(days[0]?.day ?? '')}</span>}
+    >
       <ol className="calendar" aria-label="Highest risk of each day">
+        {WEEKDAYS.map((name) => (
+          <li key={name} className="calendar__weekday" aria-hidden="true">
+            {name}
+          </li>
+        ))}
         {days.map((day, index) => (
           <CalendarDay key={day.day} day={day} vocabulary={vocabulary} isFirst={index === 0} />
         ))}
@@ -41,6 +51,7 @@ export function RiskCalendar(props: {
       <ul className="calendar__legend small" aria-hidden="true">
         {levels.map((level) => (
           <li key={level}>
+            {(vocabulary.rankOf(level) ?? 0) > 0 && `${vocabulary.rankOf(level)} is `}
             <RiskTag level={level} vocabulary={vocabulary} />
           </li>
         ))}
@@ -59,7 +70,7 @@ function CalendarDay(props: { day: RiskDay; vocabulary: Vocabulary; isFirst: boo
       className="calendar__day"
       title={text}
       {...(level === null ? {} : { 'data-heat': heatOf(level, props.vocabulary) })}
-      style={props.isFirst ? { gridRowStart: weekdayOf(day) + 1 } : {}}
+      style={props.isFirst ? { gridRowStart: weekdayOf(day) + 1, gridColumnStart: 2 } : {}}
     >
       <span aria-hidden="true">{rank === null || rank === 0 ? '' : rank}</span>
       <span className="sr-only">{text}</span>

@@ -34,7 +34,7 @@ function PeaksCard({ bond }: { bond: Bond }): ReactElement | null {
         {peaks.map(([node, { value, at }]) => (
           <li key={node} className="peaks__item">
             <span className="peaks__node">{node}</span>
-            <span className="peaks__value tabular-nums">{value}</span>
+            <span className="peaks__value tabular-nums">{value.toFixed(2)}</span>
             <ProgressBar value={Math.min(1, Math.max(0, value / most))} />
             <span className="peaks__date muted small">
               <RelativeTime at={at} zone={bond.timeZone} />
@@ -54,7 +54,7 @@ function BondCard({ bond }: { bond: Bond }): ReactElement {
         <DescriptionItem name="Archetype">{bond.archetype}</DescriptionItem>
         <DescriptionItem name="Previous phase">{bond.previousPhase}</DescriptionItem>
         <DescriptionItem name="Egg status">{bond.eggStatus}</DescriptionItem>
-        <DescriptionItem name="Turns">{formatInteger(bond.turnCount)}</DescriptionItem>
+        <DescriptionItem name="Turns measured">{formatInteger(bond.turnCount)}</DescriptionItem>
         <DescriptionItem name="Time zone">{bond.timeZone}</DescriptionItem>
         <DescriptionItem name="First seen">
           <RelativeTime at={bond.createdAt} zone={bond.timeZone} />

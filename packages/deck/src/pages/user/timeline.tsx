@@ -1,7 +1,7 @@
 import './timeline.css'
 import { useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, type ReactElement, useState } from 'react'
-import { labelOf } from '../../api/event-labels.ts'
+import { detailOf, labelOf } from '../../api/event-labels.ts'
 import { userUsageQuery } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond, Event } from '../../api/wire.ts'
@@ -100,7 +100,7 @@ export function Timeline(props: TimelineProps): ReactElement {
 const SUBJECTS: Readonly<Record<Track['name'], (value: string) => string>> = {
   Phase: (value) => `Phase ${value}`,
   Risk: (value) => `Risk ${value}`,
-  Limits: (value) => `Reached ${value}`,
+  Limits: (value) => `Turns did not pass under ${value}`,
   Blocked: () => 'Blocked',
 }
 
@@ -233,7 +233,7 @@ function MarkRow(props: {
       <ol aria-labelledby={id} className="timeline__line timeline__line--marks" onKeyDown={onKeyDown}>
         {oldestFirst.map((event, index) => {
           const { name, kind } = labelOf(event)
-          const label = `${name}: ${event.detail}, ${formatRelative(event.at, now)}.`
+          const label = `${name}: ${detailOf(event) || event.detail}, ${formatRelative(event.at, now)}.`
           return (
             <li
               key={event.sequence}

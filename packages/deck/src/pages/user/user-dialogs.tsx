@@ -33,9 +33,9 @@ export function CapDialog({ bond, close }: UserDialogProps): ReactElement {
   const cap = { number: Number(number), unlimited: 0, default: null }[kind]
   return (
     <FormDialog
-      title="Daily cap"
-      lead={`How many messages ${bond.user} may send per day. Takes effect with the next message; messages already sent today count.`}
-      submitLabel="Set the cap"
+      title="Change daily cap"
+      lead={`How many turns a day ${bond.user} may have. Takes effect with the next turn; the turns of today count.`}
+      submitLabel="Change the cap"
       isComplete={kind !== 'number' || /^\d{1,12}$/.test(number)}
       mutation={setCap}
       submit={() => setCap.mutate({ cap, reason }, { onSuccess: close })}
@@ -43,7 +43,7 @@ export function CapDialog({ bond, close }: UserDialogProps): ReactElement {
     >
       <AmountOptions
         legend="Cap"
-        unit="messages per day"
+        unit="turns a day"
         kind={kind}
         amount={number}
         setKind={setKind}
@@ -70,7 +70,7 @@ export function BlockDialog({ bond, close }: UserDialogProps): ReactElement {
   return (
     <FormDialog
       title={`Block ${bond.user}?`}
-      lead="New messages are refused. A message that is already being answered is completed."
+      lead="New turns are refused. A turn that is already being answered is completed."
       submitLabel="Block"
       isDangerous
       isComplete={reason.trim() !== ''}

@@ -6,13 +6,13 @@ import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond } from '../../api/wire.ts'
 import { useShortcuts } from '../../browser/keyboard.ts'
 import { useSearchParam } from '../../browser/use-search-param.ts'
+import { BlockSentence } from '../../components/block-sentence.tsx'
 import { Button } from '../../components/button.tsx'
 import { Callout } from '../../components/callout.tsx'
 import { CopyButton } from '../../components/copy-button.tsx'
 import { Menu, MenuItem } from '../../components/menu.tsx'
 import { StateSentence } from '../../components/state-sentence.tsx'
 import { BlockedTag } from '../../components/tags.tsx'
-import { AbsoluteTime, RelativeTime } from '../../components/timestamps.tsx'
 import { useCan } from '../../layout/session.ts'
 import { useForgetAnswers, useInvalidateContext, useVerifyLog } from './use-user-mutations.ts'
 import {
@@ -50,7 +50,11 @@ export function UserHeader(props: { bond: Bond; vocabulary: Vocabulary; riskSinc
       </div>
       <StateSentence {...props} />
       <Actions bond={bond} openDialog={setDialog} />
-      {bond.blocked !== null && <BlockCallout block={bond.blocked} timeZone={bond.timeZone} />}
+      {bond.blocked !== null && (
+        <Callout className="user-header__block">
+          <BlockSentence block={bond.blocked} timeZone={bond.timeZone} />
+        </Callout>
+      )}
       {isAllowed && <UserDialog name={dialog} {...dialogProps} vocabulary={vocabulary} />}
     </header>
   )
@@ -78,22 +82,6 @@ function UserDialog(props: { name: string; bond: Bond; vocabulary: Vocabulary; c
   }
 }
 
-function BlockCallout(props: { block: NonNullable<Bond['blocked']>; timeZone: string }): ReactElement {
-  const { block, timeZone } = props
-  return (
-    <Callout className="user-header__block">
-      <strong>Blocked</strong> <RelativeTime at={block.at} zone={timeZone} /> by {block.actor}: “{block.reason}”
-      {block.until === null ? (
-        ', until unblocked.'
-      ) : (
-        <>
-          , until <AbsoluteTime at={block.until} zone={timeZone} />.
-        </>
-      )}
-    </Callout>
-  )
-}
-
 function Actions({ bond, openDialog }: { bond: Bond; openDialog(name: DialogName): void }): ReactElement {
   const canOperate = useCan('operator')
   const blockDialog = bond.blocked === null ? 'block' : 'unblock'
@@ -103,7 +91,7 @@ function Actions({ bond, openDialog }: { bond: Bond; openDialog(name: DialogName
       {!canOperate && <span className="muted small">Your key may only read</span>}
       {canOperate && (
         <>
-          <Button onClick={() => openDialog('cap')}>Set cap</Button>
+          <Button onClick={() => openDialog('cap')}>Change daily cap</Button>
           <Button onClick={() => openDialog('correct')}>Correct</Button>
           <Button onClick={() => openDialog(blockDialog)}>{bond.blocked === null ? 'Block' : 'Unblock'}</Button>
         </>

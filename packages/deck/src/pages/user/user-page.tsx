@@ -2,6 +2,7 @@ import './user-page.css'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, type ReactElement, useEffect, useRef, useState } from 'react'
 import { useLocation } from 'wouter'
+import { isMeantBy } from '../../api/event-labels.ts'
 import { bondQuery, eventsQuery, riskChangeQuery, useVocabulary } from '../../api/queries.ts'
 import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond, Event } from '../../api/wire.ts'
@@ -216,7 +217,7 @@ function EventPanel(props: {
 }): ReactElement {
   const { bond, types, range } = props
   const log = useInfiniteQuery(eventsQuery(bond.user, { types, period: range.period }))
-  const events = log.data?.pages.flatMap(({ data }) => data) ?? []
+  const events = log.data?.pages.flatMap(({ data }) => data).filter((event) => isMeantBy(types, event)) ?? []
   return (
     <QueryResult query={log} name="events" lines={6}>
       {() => (

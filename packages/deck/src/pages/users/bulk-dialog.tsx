@@ -25,7 +25,7 @@ const DAY_MS = 86_400_000
 const ACTIONS = [
   ['block', 'Block for a day'],
   ['unblock', 'Unblock'],
-  ['cap', 'Set the daily cap'],
+  ['cap', 'Change the daily cap'],
   ['plan', 'Assign a plan'],
   ['note', 'Add a note'],
   ['evict', 'Close live clients'],

@@ -8,14 +8,14 @@ import type { Vocabulary } from '../../api/vocabulary.ts'
 import type { Bond } from '../../api/wire.ts'
 import { useShortcuts } from '../../browser/keyboard.ts'
 import { userPath } from '../../browser/location.ts'
+import { BlockSentence } from '../../components/block-sentence.tsx'
 import { Button } from '../../components/button.tsx'
+import { formatLimitAmount, limitName } from '../../components/limit-names.ts'
 import { LimitMeter } from '../../components/limit-usage.tsx'
 import { QueryResult } from '../../components/query-result.tsx'
 import { Skeleton } from '../../components/skeleton.tsx'
 import { StateSentence } from '../../components/state-sentence.tsx'
-import { BlockedTag } from '../../components/tags.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
-import { formatAmount } from '../../format-number.ts'
 import { useZone } from '../../time/clock.ts'
 import { formatInstantsIn } from '../../time/format-time.ts'
 
@@ -63,17 +63,21 @@ function PeekContent({ bond, vocabulary }: { bond: Bond; vocabulary: Vocabulary 
   return (
     <>
       <div>
-        {bond.blocked !== null && <BlockedTag />}
         <StateSentence bond={bond} vocabulary={vocabulary} riskSince={riskSince} />
+        {bond.blocked !== null && (
+          <p className="peek__block">
+            <BlockSentence block={bond.blocked} timeZone={bond.timeZone} />
+          </p>
+        )}
       </div>
       <ul className="peek__limits">
         {limits.data?.data
           .filter(({ max }) => max !== null)
           .map((limit) => (
             <li key={limit.name}>
-              <span>{limit.name}</span>
+              <span>{limitName(limit.name)}</span>
               <span className="tabular-nums muted">
-                {formatAmount(limit.used)} of {formatAmount(limit.max ?? 0)}
+                {formatLimitAmount(limit, limit.used)} of {formatLimitAmount(limit, limit.max ?? 0)}
               </span>
               <LimitMeter limit={limit} />
             </li>

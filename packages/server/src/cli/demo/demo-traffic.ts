@@ -49,9 +49,10 @@ async function askWithinLimits(user: User): Promise<void> {
   if (!isNear || randomInt(MOSTLY_WAITS) === 0) await ask(user, pick(DEMO_QUESTIONS), 'live')
 }
 
+/** To any phase but the first, which is for users who do not come. */
 async function movePhase(user: User): Promise<void> {
   const { phase } = await user.ledger.bond()
-  await user.ledger.observe({ phase: neighborOf(DEMO_PHASES, phase), confidence: 0.8 })
+  await user.ledger.observe({ phase: neighborOf(DEMO_PHASES.slice(1), phase), confidence: 0.8 })
 }
 
 /** Mostly falls. Users with the highest level need attention: the past has some, and they stay. */

@@ -35,6 +35,8 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const SESSION_TURNS = 4
 const MANY_TURNS = 10
+/** Users who have not come for so long are dormant again. */
+const DORMANT_DAYS = 2
 const HIGHEST = DEMO_RISKS.length - 1
 
 /** Everything that one user does and that is done to the user, in no particular order. */
@@ -59,6 +61,8 @@ export function planPast({ random, now, pastDays }: PlanDeps, person: DemoPerson
       )
     }
   }
+  const leftAt = start + (pastDays - person.lastDay + DORMANT_DAYS) * DAY_MS
+  add(leftAt, (user) => user.ledger.observe({ phase: 'dormant', confidence: 0.9 }))
   planHighlight({ random, person, add, now })
   return acts
 }
@@ -111,6 +115,10 @@ function planTurns(part: PlanPart & { day: number; dayStart: number; state: Pers
     add(begin + turn * random.between(1, 9) * MINUTE_MS, (user) => ask(user, random.pick(DEMO_QUESTIONS), session))
   }
   state.turns += wanted
+  if (wanted > 0 && state.phase === 0) {
+    state.phase = 1
+    add(begin + HOUR_MS / 2, (user) => user.ledger.observe({ phase: DEMO_PHASES[1], confidence: 0.7 }))
+  }
   if (wanted > 0 && random.chance(0.4)) add(begin, (user) => user.actions.record({ action: random.pick(DEMO_ACTIONS) }))
   const { highlight } = person
   const dayEnd = dayStart + DAY_MS
@@ -145,7 +153,7 @@ export async function ask(user: User, question: string, session?: string): Promi
 function planDetections(part: PlanPart & { at: number; state: PersonState }): void {
   const { random, person, add, at, state } = part
   if (random.chance(person.phasePace)) {
-    state.phase = Math.min(DEMO_PHASES.length - 1, Math.max(0, state.phase + (random.chance(0.75) ? 1 : -1)))
+    state.phase = Math.min(DEMO_PHASES.length - 1, Math.max(1, state.phase + (random.chance(0.75) ? 1 : -1)))
     const phase = DEMO_PHASES[state.phase]
     const [turnCount, confidence] = [state.turns, random.between(55, 95) / 100]
     const peaks = { [random.pick(DEMO_NODES)]: random.between(100, 900) / 1_000 }

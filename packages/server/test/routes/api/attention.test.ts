@@ -33,6 +33,7 @@ before(async () => {
   await ledgerOf('blocked').block({ actor: 'root', reason: 'test', until: until(DAY_MS) })
   await ledgerOf('risen').observe({ riskLevel: 'high' })
   await ledgerOf('severe').observe({ riskLevel: 'severe' })
+  for (let turn = 0; turn < 2; turn++) await ledgerOf('severe').admit()
 })
 after(() => harness[Symbol.asyncDispose]())
 
@@ -43,9 +44,12 @@ interface Row {
   readonly fromMs: number | null
   readonly name: string | null
   readonly count: number
+  readonly others: readonly { readonly rule: string; readonly name: string | null }[]
 }
 
-async function read(query = ''): Promise<{ readonly total: number; readonly rows: readonly Row[]; rules: Row[] }> {
+async function read(
+  query = '',
+): Promise<{ readonly total: number; readonly rows: readonly Row[]; rules: { rule: string; users: number }[] }> {
   const response = await harness.call('GET', `/api/attention${query}`)
   assert.equal(response.statusCode, 200, response.body)
   return response.json()
@@ -55,7 +59,7 @@ test('users who need attention are listed by the first rule that names them, the
   const { total, rows } = await read()
   assert.deepEqual(
     rows.map(({ user, rule }) => `${user} ${rule}`),
-    ['severe risk', 'risen risk', 'old risk', 'planned limit', 'capped cap', 'ending block_ends'],
+    ['severe risk', 'risen risk', 'old risk', 'capped cap', 'planned limit', 'ending block_ends'],
   )
   assert.equal(total, 6)
 })
@@ -68,6 +72,15 @@ test('a row has what a sentence about it needs', async () => {
   assert.deepEqual([planned?.name, planned?.count], ['hourly', 1])
   const capped = rows.get('capped')
   assert.deepEqual([capped?.name, capped?.count], ['daily', 3])
+})
+
+test('further reasons of a user are beside the most urgent one, and each rule counts all of its users', async () => {
+  const { rows, rules } = await read()
+  const othersOf = (id: string): readonly unknown[] =>
+    rows.find(({ user }) => user === id)?.others.map(({ rule, name }) => [rule, name]) ?? []
+  assert.deepEqual(othersOf('severe'), [['cap', 'daily']])
+  assert.deepEqual(othersOf('old'), [])
+  assert.equal(rules.find(({ rule }) => rule === 'cap')?.users, 2)
 })
 
 test('all users are counted, however few are listed', async () => {
