@@ -68,6 +68,8 @@ describe('the keyboard alone', { skip: noBrowser }, () => {
   })
 
   it('blocks a user with a reason, and undoes it', async () => {
+    // Keys act once the user is loaded: its name is shown before.
+    await page.getByRole('button', { name: 'Block', exact: true }).waitFor()
     await page.keyboard.press('b')
     await page.getByRole('dialog', { name: 'Block ada?' }).waitFor()
     await tabTo(page, 'textbox', /Reason/)
@@ -87,7 +89,7 @@ describe('the keyboard alone', { skip: noBrowser }, () => {
     await page.keyboard.press('Control+a')
     await page.keyboard.type('3')
     await page.keyboard.press('Enter')
-    await page.getByText('of 3 turns').waitFor()
+    await page.getByText('of 3 turns', { exact: true }).waitFor()
   })
 
   it('opens an event, and another tab', async () => {
