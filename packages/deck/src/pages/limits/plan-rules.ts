@@ -6,7 +6,7 @@ export interface PlanRule {
   readonly from: string | null
 }
 
-export const EVERY_USER = 'every user'
+const EVERY_USER = 'every user'
 
 /** The rules of a plan with those that it inherits: of the plans that it extends, then of every user. A name occurs once. */
 export function rulesOf(plan: Plan, plans: readonly Plan[], everyUser: readonly Limit[]): readonly PlanRule[] {
