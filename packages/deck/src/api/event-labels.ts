@@ -1,4 +1,4 @@
-import { formatLimitAmount, measureName } from '../components/limit-names.ts'
+import { formatLimitAmount, measureName } from './limit-names.ts'
 import type { Event } from './wire.ts'
 
 /** Each kind has its own marker shape and its own tint. */

@@ -1,8 +1,8 @@
 import './limit-usage.css'
 import type { ReactElement } from 'react'
+import { formatLimitAmount } from '../api/limit-names.ts'
 import type { Bond, LimitState } from '../api/wire.ts'
 import { formatInteger } from '../format-number.ts'
-import { formatLimitAmount } from './limit-names.ts'
 import { ProgressBar, type ProgressLevel } from './progress-bar.tsx'
 
 /** From this part of a limit on, a bar is shown as nearly full. */

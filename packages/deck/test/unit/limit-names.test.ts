@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { formatLimitAmount, formatRemaining } from '../../src/components/limit-names.ts'
+import { formatLimitAmount, formatRemaining } from '../../src/api/limit-names.ts'
 
 describe('amounts of a limit', () => {
   it('are whole numbers, and of costs always have four decimals', () => {

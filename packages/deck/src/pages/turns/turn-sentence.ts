@@ -1,5 +1,5 @@
+import { formatLimitAmount, limitPhrase, measureName } from '../../api/limit-names.ts'
 import type { Event, TurnRecord } from '../../api/wire.ts'
-import { formatLimitAmount, limitPhrase, measureName } from '../../components/limit-names.ts'
 import { formatInteger } from '../../format-number.ts'
 
 /** `provider/model`; null when the turn ended before it was known. */

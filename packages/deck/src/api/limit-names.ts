@@ -1,5 +1,5 @@
-import type { LimitState } from '../api/wire.ts'
 import { formatAmount, formatCost } from '../format-number.ts'
+import type { LimitState } from './wire.ts'
 
 const MEASURES: Readonly<Record<string, string>> = {
   inputTokens: 'input tokens',
