@@ -147,7 +147,10 @@ export class UserWriter<Data extends UserData> implements QueueNode<UserWriter<D
       return
     }
     this.snapshot = unit.toSnapshot(outcome.revision)
-    for (const queued of this.#endUnit()) queued.settle()
+    const writes = this.#endUnit()
+    for (const queued of writes) queued.settle()
+    // The list may be in the old generation, where it would keep them alive until that is collected.
+    writes.length = 0
     this.#goOn()
   }
 
