@@ -38,11 +38,11 @@ describe('an API that fails', { skip: noBrowser }, () => {
   }
 
   it('is an error in the card that needs it, also while events go on, and is gone when it answers again', async () => {
-    const { page, recover } = await openFailing('#/', /\/api\/attention$/)
+    const { page, recover } = await openFailing('#/', /\/api\/attention\?/)
     const attention = page.getByRole('region', { name: 'Needs attention' })
     // Each request is followed by an event, which would begin it anew.
     page.on('request', (request) => {
-      if (request.url().endsWith('/api/attention'))
+      if (new URL(request.url()).pathname.endsWith('/api/attention'))
         void harness.user('ada').request('POST', '/detections', { phase: 'p' })
     })
     await attention.getByText('The store is unavailable.').waitFor()
