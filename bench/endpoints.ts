@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findFreePort } from '../packages/purser/test/support/free-port.ts'
+import { serverFlags } from '../scripts/setup.mjs'
 import { type LoadSlice, measureSlice } from './gateway/load.ts'
 import { startOnPort, startOnPrintedPort } from './gateway/processes.ts'
 import { median } from './ledger/figures.ts'
@@ -97,7 +98,7 @@ async function startGateway(baseURL: string): ReturnType<typeof startOnPort> {
   const config = { store, providers, runtime: { defaults }, ledger: { dailyCap: 100_000_000 }, server: { port } }
   writeFileSync(file, JSON.stringify(config))
   const main = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
-  const args = ['--max-semi-space-size=16', '--conditions=@purser/source', main, 'serve', '--config', file]
+  const args = [...serverFlags, '--conditions=@purser/source', main, 'serve', '--config', file]
   return startOnPort(args, port, { PURSER_SERVICE_KEY: KEY, PURSER_ADMIN_KEY: `admin-${KEY}` })
 }
 

@@ -10,7 +10,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { serverProgram } from '../scripts/setup.mjs'
+import { serverFlags, serverProgram } from '../scripts/setup.mjs'
 
 const ROOT = join(import.meta.dirname, '..')
 const ROUNDS = Number(process.argv[2] ?? 5)
@@ -56,7 +56,7 @@ for (const [name, runs] of starts) {
 async function start({ program, environment }: Variant): Promise<Start> {
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env
   const startedAt = performance.now()
-  const child = spawn(process.execPath, ['--max-semi-space-size=16', ...program, ...OPTIONS], {
+  const child = spawn(process.execPath, [...serverFlags, ...program, ...OPTIONS], {
     cwd: await mkdtemp(join(directory, 'store-')),
     env: { ...inherited, ...environment },
     stdio: ['ignore', 'pipe', 'ignore'],

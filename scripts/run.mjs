@@ -1,7 +1,7 @@
 // `node scripts/run.mjs TASK [ARGUMENTS]`: sets up what is missing, then runs a task of package.json with the pinned Node.
 
 import { delimiter, dirname, join } from 'node:path'
-import { exitCodeOf, root, serverProgram, setUp } from './setup.mjs'
+import { exitCodeOf, root, serverFlags, serverProgram, setUp } from './setup.mjs'
 
 const [task, ...args] = process.argv.slice(2)
 const main = join(root, 'packages', 'server', 'src', 'main.ts')
@@ -12,9 +12,7 @@ const deck = join(root, 'packages', 'deck')
 const tasks = {
   setup: async () => void (await setUp()),
 
-  // V8 keeps a young generation that has grown. Twice the size is not faster.
-  start: async () =>
-    exitCodeOf(await setUp({ program: true }), ['--max-semi-space-size=16', serverProgram, 'serve', ...args]),
+  start: async () => exitCodeOf(await setUp({ program: true }), [...serverFlags, serverProgram, 'serve', ...args]),
 
   purser: async () => exitCodeOf(await setUp({ page: false }), [source, main, ...args]),
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePort } from '../../packages/purser/test/support/free-port.ts'
-import { serverProgram } from '../../scripts/setup.mjs'
+import { serverFlags, serverProgram } from '../../scripts/setup.mjs'
 import { type ServerProcess, startOnPort } from './processes.ts'
 
 /** One server under test. */
@@ -16,8 +16,6 @@ export interface Contender {
 }
 
 const USERS = 1_000
-/** As `npm start` sets it; the same for all. */
-const NODE_OPTIONS = ['--max-semi-space-size=16']
 const JSON_TYPE = { 'content-type': 'application/json' }
 const MESSAGE = '[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Say hello."}]'
 export const SAME_QUESTION: string = `'{"model":"m","user":"user-' .. (n % ${USERS}) .. '","messages":${MESSAGE}}'`
@@ -75,14 +73,14 @@ export interface Start {
 async function startRelay({ stack, directory, origin }: Start): Promise<Contender> {
   const port = await findFreePort()
   const program = join(directory, 'gateway', 'relay.ts')
-  const server = stack.use(await startOnPort([...NODE_OPTIONS, program, origin, String(port)], port))
+  const server = stack.use(await startOnPort([...serverFlags, program, origin, String(port)], port))
   return contender('bare `node:http` and undici relay', { server, headers: JSON_TYPE, body: SAME_QUESTION })
 }
 
 async function startPortkey({ stack, directory, origin }: Start): Promise<Contender> {
   const program = join(directory, 'node_modules', '@portkey-ai', 'gateway', 'build', 'start-server.js')
   const port = await findFreePort()
-  const server = stack.use(await startOnPort([...NODE_OPTIONS, program, '--headless', `--port=${port}`], port))
+  const server = stack.use(await startOnPort([...serverFlags, program, '--headless', `--port=${port}`], port))
   const headers = {
     ...JSON_TYPE,
     authorization: 'Bearer bench',
@@ -115,7 +113,7 @@ export async function startPurser(
   const sources = join(directory, '..', 'packages', 'server', 'src', 'main.ts')
   const program =
     preloaded === undefined ? [serverProgram] : ['--conditions=@purser/source', `--import=${preloaded}`, sources]
-  const args = [...NODE_OPTIONS, ...program, 'serve', '--config', file]
+  const args = [...serverFlags, ...program, 'serve', '--config', file]
   const server = stack.use(await startOnPort(args, port, { PURSER_SERVICE_KEY: KEY, PURSER_ADMIN_KEY: `admin-${KEY}` }))
   return contender(name, { server, headers: { ...JSON_TYPE, authorization: `Bearer ${KEY}` }, body })
 }

@@ -10,6 +10,11 @@ export function pluralize(count: number, singular: string): string {
   return `${formatInteger(count)} ${singular}${count === 1 ? '' : 's'}`
 }
 
+/** `once`, `twice`, `1,204 times`. */
+export function formatTimes(count: number): string {
+  return count === 1 ? 'once' : count === 2 ? 'twice' : `${formatInteger(count)} times`
+}
+
 /** `3.4 MB` */
 export function formatBytes(value: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -12,9 +12,14 @@ export interface EventLabel {
 /** What concerns limits and the plan. Changes of the daily cap are actions. */
 const LIMIT_TYPES = 'limit_reached,limit_threshold,limit_change,plan_change,admin_action'
 
-/** Whether an event of the types of a filter is meant by it: of actions, only changes of the daily cap concern limits. */
-export function isMeantBy(types: string, { type, data }: Pick<Event, 'type' | 'data'>): boolean {
-  return types !== LIMIT_TYPES || type !== 'admin_action' || data.action === 'cap'
+/** Whether an event of the types of a filter is meant by it. */
+export function isMeantBy(types: string, event: Pick<Event, 'type' | 'data'>): boolean {
+  return types !== LIMIT_TYPES || concernsLimits(event)
+}
+
+/** Whether an event of the types for limits concerns them: of actions, only changes of the daily cap do. */
+export function concernsLimits({ type, data }: Pick<Event, 'type' | 'data'>): boolean {
+  return type !== 'admin_action' || data.action === 'cap'
 }
 
 /** The filters of the log; `types` are those of the API. */
@@ -53,12 +58,12 @@ export function labelOf(event: Pick<Event, 'type' | 'data'>): EventLabel {
   if (label !== undefined) return label
   if (event.type !== 'admin_action') return { name: event.type, kind: 'application' }
   const action = String(event.data.action ?? 'action')
-  return { name: ACTION_NAMES[action] ?? toSentenceCase(action), kind: 'operator' }
+  return { name: ACTION_NAMES[action] ?? capitalize(action.replaceAll(/[_-]+/g, ' ')), kind: 'operator' }
 }
 
-function toSentenceCase(name: string): string {
-  const words = name.replaceAll(/[_-]+/g, ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
+/** `the limit tokens-5h` at the beginning of a sentence: `The limit tokens-5h`. */
+export function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 /** The `action` of the audit log for all changes of what users may use. */

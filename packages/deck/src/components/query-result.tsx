@@ -49,7 +49,7 @@ function MissingWords(props: { query: Query<unknown>; isError: boolean; name: st
   const { query, isError, name } = props
   if (!isError) return <Skeleton name={name} lines={1} />
   return (
-    <span className="query-result__words muted">
+    <span className="muted">
       not available{' '}
       <button type="button" className="query-result__retry" onClick={() => void query.refetch()}>
         try again<span className="sr-only"> to read {name}</span>

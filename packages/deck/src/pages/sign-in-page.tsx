@@ -11,7 +11,10 @@ import { Field } from '../components/field.tsx'
 import { Logo } from '../components/logo.tsx'
 import { CenteredPage, usePageTitle } from '../layout/page.tsx'
 
-/** Sign-in with a key, at first or after a session `hasEnded`. The one-time link is handled by the server, which redirects here with `?sign-in=expired`. */
+/**
+ * Sign-in with a key, at first or after a session `hasEnded`. The one-time link is handled by the server, which redirects here
+ * with `?sign-in=expired`.
+ */
 export function SignInPage({ hasEnded }: { hasEnded: boolean }): ReactElement {
   const queryClient = useQueryClient()
   const isLinkExpired = new URLSearchParams(window.location.search).get('sign-in') === 'expired'

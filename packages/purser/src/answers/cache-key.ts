@@ -1,6 +1,7 @@
 import { hashCanonicalJson } from '../core/canonical-json.ts'
 import type { Keyring } from '../core/keyring.ts'
 import type { Subject } from '../core/subject.ts'
+import { whenReady } from '../core/when-ready.ts'
 import { PurserError } from '../errors.ts'
 import { type ChatRequest, fieldsOf } from '../openai/chat.ts'
 import type { AnswerScope } from '../storage/answer-store.ts'
@@ -70,7 +71,10 @@ export function createKeyResolver(deps: {
   const hashKey = createKeyHash(deps.keys)
 
   /** The result of `read`, or `instead` when it fails. */
-  function orElse<Instead>(read: () => number | Promise<number>, instead: Instead): OrPromise<number | Instead> {
+  function orElse<Instead>(
+    read: () => number | Promise<number>,
+    instead: Instead,
+  ): number | Instead | Promise<number | Instead> {
     const fail = (): Instead => {
       onFailure()
       return instead
@@ -83,11 +87,11 @@ export function createKeyResolver(deps: {
     }
   }
 
-  function incarnationOf(user: Subject): OrPromise<number> {
+  function incarnationOf(user: Subject): number | Promise<number> {
     return orElse(() => deps.incarnationOf(user), UNKNOWN_INCARNATION)
   }
 
-  function keyOf(user: Subject, request: KeyRequest, parts: KeyParts): OrPromise<CacheKey> {
+  function keyOf(user: Subject, request: KeyRequest, parts: KeyParts): CacheKey | Promise<CacheKey> {
     const { kind, scope, value, incarnation = parts.incarnation } = request
     const owner = scope === 'user' ? { user, incarnation } : null
     const isCurrent = owner === null || (incarnation === parts.incarnation && incarnation !== UNKNOWN_INCARNATION)
@@ -95,10 +99,9 @@ export function createKeyResolver(deps: {
     const generation = isKnown ? parts.generation : null
     const sharedGeneration = parts.shared ?? undefined
     const known = owner?.incarnation ?? UNKNOWN_INCARNATION
-    const key = hashKey({ kind, scope, user, incarnation: known, sharedGeneration, value })
+    const hash = hashKey({ kind, scope, user, incarnation: known, sharedGeneration, value })
     const answerScope = scopes.of(user, scope)
-    if (typeof key === 'string') return { key, scope: answerScope, generation, owner }
-    return key.then((hash) => ({ key: hash, scope: answerScope, generation, owner }))
+    return whenReady(hash, (key) => ({ key, scope: answerScope, generation, owner }))
   }
 
   return {
@@ -107,7 +110,7 @@ export function createKeyResolver(deps: {
       const incarnation = request.scope === 'user' ? incarnationOf(user) : UNKNOWN_INCARNATION
       const shared = sharedScopes && orElse(() => sharedScopes.generation(scope), null)
       const generation = orElse(() => scopes.generation(scope), null)
-      if (!isPromise(incarnation) && !isPromise(shared) && !isPromise(generation))
+      if (typeof incarnation === 'number' && !(shared instanceof Promise) && !(generation instanceof Promise))
         return keyOf(user, request, { incarnation, shared, generation })
       return Promise.all([incarnation, shared, generation]).then((parts) =>
         keyOf(user, request, { incarnation: parts[0], shared: parts[1], generation: parts[2] }),
@@ -116,16 +119,9 @@ export function createKeyResolver(deps: {
     scopeOf: (user) => scopes.of(user, 'user'),
     isCurrentIncarnation({ owner }) {
       if (owner === null) return true
-      const current = incarnationOf(owner.user)
-      return isPromise(current) ? current.then((now) => now === owner.incarnation) : current === owner.incarnation
+      return whenReady(incarnationOf(owner.user), (current) => current === owner.incarnation)
     },
   }
-}
-
-type OrPromise<Value> = Value | Promise<Value>
-
-function isPromise<Value>(value: OrPromise<Value>): value is Promise<Value> {
-  return value instanceof Promise
 }
 
 /** Everything that the key of an answer covers. */

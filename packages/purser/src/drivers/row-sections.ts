@@ -162,9 +162,6 @@ export const ROW_SECTIONS: readonly RowSection[] = [
   },
 ]
 
-/** Of a row beside its large texts, about. */
-export const ROW_BYTES = 128
-
 /** A page of one section: statement and values, with `parameter` as the text of the parameter of an index from 1. */
 export function pageStatement(
   { from, columns, key }: RowSection,

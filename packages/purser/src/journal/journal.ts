@@ -110,11 +110,12 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
 
   submit<Result, Stored>(user: Subject, asked: Write<Data, Result, Stored>, waiter: Waiter<Result>): void {
     const write = auditedWrite(user, asked) as Write<Data, unknown, unknown>
+    const queue = (digest?: string): void =>
+      this.#queue(user, new QueuedWrite(write, digest, waiter as Waiter<unknown>))
     try {
       const digest = write.idempotency && hashCanonicalJson(write.idempotency.body)
-      if (digest instanceof Promise)
-        digest.then((hash) => this.#queue(user, { write, digest: hash, waiter })).catch(waiter.reject)
-      else this.#queue(user, { write, digest, waiter })
+      if (digest instanceof Promise) digest.then(queue).catch((error) => waiter.reject(error))
+      else queue(digest)
     } catch (error) {
       waiter.reject(error)
     }
@@ -178,22 +179,11 @@ class StoreJournal<Data extends UserData> implements OpenJournal<Data> {
     this.#unsubscribe()
   }
 
-  #queue<Result>(
-    user: Subject,
-    {
-      write,
-      digest,
-      waiter,
-    }: {
-      readonly write: Write<Data, unknown, unknown>
-      readonly digest: string | undefined
-      readonly waiter: Waiter<Result>
-    },
-  ): void {
-    this.#assertOpen()
-    write.signal?.throwIfAborted()
-    const queued = new QueuedWrite(write, digest, waiter as Waiter<unknown>)
+  /** What refuses the write is passed on by the write, which stops watching its signal then. */
+  #queue(user: Subject, queued: QueuedWrite<Data>): void {
     try {
+      this.#assertOpen()
+      queued.write.signal?.throwIfAborted()
       this.#writers.get(user).write(queued)
     } catch (error) {
       queued.reject(error)

@@ -2,7 +2,7 @@ import type { Effects } from '../core/effects.ts'
 import { LinkedQueue, type QueueNode } from '../core/linked-queue.ts'
 
 /** What a turn in progress holds. */
-export interface HeldLease extends QueueNode<HeldLease> {
+export interface RenewableLease extends QueueNode<RenewableLease> {
   /** Monotonic ms. */
   renewAt: number
   /** Extends the lease. Does not throw, and does not wait. */
@@ -19,7 +19,7 @@ const GROUP_MS = 5
 export class LeaseRenewals {
   readonly #effects: Pick<Effects, 'monotonic' | 'setTimer'>
   readonly #periodMs: number
-  readonly #leases = new LinkedQueue<HeldLease>()
+  readonly #leases = new LinkedQueue<RenewableLease>()
   #cancelTimer: (() => void) | undefined
   #isClosed = false
 
@@ -29,7 +29,7 @@ export class LeaseRenewals {
   }
 
   /** Renews a lease until it is removed. */
-  add(lease: HeldLease): void {
+  add(lease: RenewableLease): void {
     lease.renewAt = this.#effects.monotonic() + this.#periodMs
     this.#leases.add(lease)
     // While leases are renewed, the timer that has fired is set again for the first of them.
@@ -37,7 +37,7 @@ export class LeaseRenewals {
   }
 
   /** No effect on a lease that was not added. */
-  remove(lease: HeldLease): void {
+  remove(lease: RenewableLease): void {
     this.#leases.remove(lease)
   }
 

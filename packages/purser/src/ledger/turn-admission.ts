@@ -4,7 +4,7 @@ import type { AdmitTurnOptions, AdmittedTurn, TokenUsage } from './api.ts'
 import { type Admitted, type Granted, parseEstimate, parseSettlement, ratesOfGrant } from './decide/admission.ts'
 import type { LedgerDeps } from './deps.ts'
 import { DescribedAdmission } from './described-admission.ts'
-import type { HeldLease } from './lease-renewals.ts'
+import type { RenewableLease } from './lease-renewals.ts'
 import type { Amount } from './limits/amount.ts'
 import type { Settlement } from './limits/settlement.ts'
 import type { Ticket, Tickets } from './tickets.ts'
@@ -27,12 +27,12 @@ export interface TurnGrant {
  * The admission of a turn. While its ticket is in no other hands, it can be used only here: its use needs no record.
  * Once its text was read, another process may use it as well. What it holds is renewed until it is closed.
  */
-export class TurnAdmission implements AdmittedTurn, HeldLease {
+export class TurnAdmission implements AdmittedTurn, RenewableLease {
   readonly allowed = true
   // As a lease that is renewed (`lease-renewals.ts`).
   isQueued = false
-  previous: HeldLease | undefined
-  next: HeldLease | undefined
+  previous: RenewableLease | undefined
+  next: RenewableLease | undefined
   renewAt = 0
   readonly #writes: AdmissionWrites
   readonly #tickets: Tickets

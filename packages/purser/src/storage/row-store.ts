@@ -77,8 +77,8 @@ export function sizeOfRow(row: StoredRow): number {
   }
 }
 
-/** Of a row beside its large texts. */
-const ROW_BYTES = 128
+/** Of a row beside its large texts, about. */
+export const ROW_BYTES = 128
 
 function sizeOf(...texts: readonly (string | null)[]): number {
   return texts.reduce((sum, text) => sum + (text?.length ?? 0), ROW_BYTES)

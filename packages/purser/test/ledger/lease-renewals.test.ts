@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { type HeldLease, LeaseRenewals } from '../../src/ledger/lease-renewals.ts'
+import { LeaseRenewals, type RenewableLease } from '../../src/ledger/lease-renewals.ts'
 import { handClock } from '../../src/testing/hand-clock.ts'
 
 const LEASE_MS = 30_000
 
-class Lease implements HeldLease {
+class Lease implements RenewableLease {
   isQueued = false
-  previous: HeldLease | undefined
-  next: HeldLease | undefined
+  previous: RenewableLease | undefined
+  next: RenewableLease | undefined
   renewAt = 0
   renewals = 0
 

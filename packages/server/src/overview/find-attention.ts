@@ -83,7 +83,7 @@ export async function findAttention(deps: AttentionDeps, limit: number): Promise
     ...(await atCap(deps)),
     ...(await blockEnds(deps)),
   ]
-  const byUser = [...Map.groupBy(found.toSorted(compareUrgency), ({ user }) => user).values()]
+  const byUser = [...Map.groupBy(found.toSorted(compareUrgency), ({ user }) => user)]
   const usersOf = (rule: AttentionRule): number => found.filter((candidate) => candidate.rule === rule).length
   const thresholds: Readonly<Record<AttentionRule, number>> = {
     risk: options.attentionRiskLevels,
@@ -96,7 +96,7 @@ export async function findAttention(deps: AttentionDeps, limit: number): Promise
     total: byUser.length,
     complete: recent.complete && found.length < MAX_USERS,
     rules: ATTENTION_RULES.map((rule) => ({ rule, threshold: thresholds[rule], users: usersOf(rule) })),
-    rows: await Promise.all(byUser.slice(0, limit).map((candidates) => describe(deps, candidates))),
+    rows: await Promise.all(byUser.slice(0, limit).map(([user, candidates]) => describe(deps, user, candidates))),
   }
 }
 
@@ -172,8 +172,7 @@ async function blockEnds({ purser, options, now }: AttentionDeps): Promise<Candi
 }
 
 /** One user, of whom there is at least one candidate. */
-async function describe({ purser }: AttentionDeps, found: readonly Candidate[]): Promise<AttentionRow> {
-  const user = found[0]?.user ?? ''
+async function describe({ purser }: AttentionDeps, user: string, found: readonly Candidate[]): Promise<AttentionRow> {
   const { ledger } = purser.user(user)
   const bond = found.find((candidate) => candidate.bond !== undefined)?.bond ?? (await ledger.bond())
   const reasons = await Promise.all(found.map((candidate) => reasonOf(ledger, bond, candidate)))

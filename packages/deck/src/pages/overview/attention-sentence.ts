@@ -1,5 +1,5 @@
 import type { Attention } from '../../api/wire.ts'
-import { pluralize } from '../../format-number.ts'
+import { formatTimes, pluralize } from '../../format-number.ts'
 import { formatCoarseDuration, formatRelative } from '../../time/format-time.ts'
 
 type Row = Attention['rows'][number]
@@ -18,7 +18,7 @@ export function attentionSentence(row: Reason, now: number): string {
       return `Risk went to ${riskLevel} ${agoText(at, now)}, ${before}`
     }
     case 'provider_refusal':
-      return `Provider ${name ?? ''} refused ${timesText(count)} in 24 hours, last ${agoText(at, now)}`
+      return `Provider ${name ?? ''} refused ${formatTimes(count)} in 24 hours, last ${agoText(at, now)}`
     case 'limit':
       return `A turn would have exceeded the limit ${name ?? ''} ${agoText(at, now)}${daysText(count)}`
     case 'cap':
@@ -45,10 +45,6 @@ function agoText(at: string | null, now: number): string {
   if (at === null) return 'recently'
   const text = formatRelative(at, now)
   return /^\d+ [A-Z]/.test(text) ? `on ${text}` : text
-}
-
-function timesText(count: number): string {
-  return count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`
 }
 
 function daysText(days: number): string {

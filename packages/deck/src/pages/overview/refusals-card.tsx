@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
+import { capitalize } from '../../api/event-labels.ts'
 import { latestRefusalsQuery } from '../../api/queries.ts'
 import type { TurnRecord } from '../../api/wire.ts'
 import { turnsPath } from '../../browser/location.ts'
@@ -9,10 +10,6 @@ import { QueryResult } from '../../components/query-result.tsx'
 import { TurnList } from '../turns/turn-list.tsx'
 import { turnReason } from '../turns/turn-sentence.ts'
 import { WhyDialog } from '../turns/why-dialog.tsx'
-
-function capitalize(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
-}
 
 /** The requests that were refused last, each with its reason. */
 export function RefusalsCard(): ReactElement {

@@ -2,7 +2,7 @@ import './why-dialog.css'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactElement } from 'react'
 import { Link } from 'wouter'
-import { LIMIT_CHANGES } from '../../api/event-labels.ts'
+import { capitalize, LIMIT_CHANGES } from '../../api/event-labels.ts'
 import { formatLimitAmount, limitPhrase, measureName, windowName } from '../../api/limit-names.ts'
 import { bondQuery, limitReachedQuery, limitsQuery } from '../../api/queries.ts'
 import type { TurnRecord } from '../../api/wire.ts'
@@ -55,7 +55,7 @@ function LimitExplained({ turn, limit: name }: { turn: TurnRecord; limit: string
       {limit !== undefined && (
         <>
           <p>
-            {limitPhrase(name).replace(/^t/, 'T')} allows{' '}
+            {capitalize(limitPhrase(name))} allows{' '}
             {limit.max === null ? 'any number of' : <strong>{formatLimitAmount(limit, limit.max)}</strong>}{' '}
             {measureName(limit.measure)} ({windowName(limit)}). {neededText(turn, limit.measure)}
             {reached !== undefined && ` ${usedThenText(reached, limit.measure)}`}

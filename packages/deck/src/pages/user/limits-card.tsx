@@ -2,7 +2,7 @@ import './limits-card.css'
 import { useQuery } from '@tanstack/react-query'
 import { type ReactElement, useState } from 'react'
 import { Link } from 'wouter'
-import { detailOf, LIMIT_CHANGES } from '../../api/event-labels.ts'
+import { concernsLimits, detailOf, LIMIT_CHANGES } from '../../api/event-labels.ts'
 import { formatLimitAmount, formatRemaining, limitName, measureName, windowName } from '../../api/limit-names.ts'
 import { configurationQuery, limitChangesQuery, limitsQuery } from '../../api/queries.ts'
 import type { Bond, Event, LimitState } from '../../api/wire.ts'
@@ -61,7 +61,7 @@ export function LimitsCard({ bond }: { bond: Bond }): ReactElement {
           </ul>
         )}
       </QueryResult>
-      {changes.some(({ type, data }) => type !== 'admin_action' || data.action === 'cap') && (
+      {changes.some(concernsLimits) && (
         <p className="limits-card__audit small">
           <Link href={auditPath({ user: bond.user, action: LIMIT_CHANGES })}>All changes of limits and plan</Link>
         </p>

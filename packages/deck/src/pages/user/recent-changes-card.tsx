@@ -12,7 +12,7 @@ import { DescriptionItem, DescriptionList } from '../../components/description-l
 import { QueryResult } from '../../components/query-result.tsx'
 import { PhaseTag, RiskTag } from '../../components/tags.tsx'
 import { RelativeTime } from '../../components/timestamps.tsx'
-import { formatInteger, pluralize } from '../../format-number.ts'
+import { formatInteger, formatTimes, pluralize } from '../../format-number.ts'
 import { useNow, useZone } from '../../time/clock.ts'
 import { lastDays } from '../../time/days.ts'
 import { formatDateTime, formatInstantsIn } from '../../time/format-time.ts'
@@ -106,12 +106,12 @@ function ChangeRows(props: { changes: RecentChanges; bond: Bond; vocabulary: Voc
         <DescriptionItem name="Limits">
           {reached.map(({ name, count, lastAt }) => (
             <span key={name} className="changes__line">
-              A turn would have exceeded {limitPhrase(name)} {timesText(count)}, last{' '}
+              A turn would have exceeded {limitPhrase(name)} {formatTimes(count)}, last{' '}
               <RelativeTime at={lastAt} zone={zone} />
             </span>
           ))}
           {providerRefusals > 0 && (
-            <span className="changes__line">The provider refused a request {timesText(providerRefusals)}</span>
+            <span className="changes__line">The provider refused a request {formatTimes(providerRefusals)}</span>
           )}
         </DescriptionItem>
       )}
@@ -202,8 +202,4 @@ function WeekUse({ bond }: { bond: Bond }): ReactElement | null {
       )}
     </DescriptionItem>
   )
-}
-
-function timesText(count: number): string {
-  return count === 1 ? 'once' : count === 2 ? 'twice' : `${formatInteger(count)} times`
 }

@@ -1,14 +1,6 @@
-import type { RowStore, StoredRow } from '../../storage/row-store.ts'
+import { ROW_BYTES, type RowStore, type StoredRow } from '../../storage/row-store.ts'
 import type { SumRow } from '../../storage/sum-store.ts'
-import {
-  cursorBehind,
-  pageStatement,
-  parseCursor,
-  ROW_BYTES,
-  ROW_SECTIONS,
-  type RowSection,
-  userValues,
-} from '../row-sections.ts'
+import { cursorBehind, pageStatement, parseCursor, ROW_SECTIONS, type RowSection, userValues } from '../row-sections.ts'
 import type { Connection, Statement } from './connection.ts'
 import { ADDED_AMOUNTS, AMOUNTS } from './migrations/0005-turns.ts'
 import { decodeText, encodeJson } from './text.ts'

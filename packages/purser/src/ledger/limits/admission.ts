@@ -1,6 +1,6 @@
 import type { NewEvent } from '../../journal/event.ts'
 import { type Amount, add, compare } from './amount.ts'
-import { amountOf, heldUnder, MAX_HOLDS, needsHold, type Spent, slotsUnder } from './holds.ts'
+import { amountOf, MAX_HOLDS, needsHold, type Spent, slotsUnder } from './holds.ts'
 import type { UserZone } from './periods.ts'
 import type { EffectiveRule, LimitPolicy, UserLimits } from './policy.ts'
 import type { Prices } from './prices.ts'
@@ -257,12 +257,11 @@ function findSlotRefusal(rule: EffectiveRule, max: Amount, { holds, clock }: Usa
 }
 
 function findUseRefusal(rule: EffectiveRule, max: Amount, { weight, spent, draft }: Question): Refusal | undefined {
-  const { clock, holds } = draft
+  const { clock } = draft
   const { measure, window } = rule
   const use = draft.useOf(rule)
   const used = window.usedIn(use, clock)
-  const isHeld = holds.length > 0 && needsHold(rule)
-  const held = isHeld ? heldUnder(rule, holds, window.heldSince(use, clock)) : 0
+  const held = draft.heldUnder(rule, use)
   // Also what is not estimated needs something that is left.
   const needed = measure === 'turns' ? weight : atLeastOne(amountOf(measure, spent))
   if (compare(add(add(used, held), needed), max) <= 0) return undefined

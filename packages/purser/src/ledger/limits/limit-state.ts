@@ -1,10 +1,11 @@
 import { formatInstant } from '../calendar.ts'
 import type { LimitContext } from './admission.ts'
 import { type Amount, add, subtract } from './amount.ts'
-import { observeClock } from './clock.ts'
+import { type Clock, observeClock } from './clock.ts'
+import type { CounterUse } from './counter-use.ts'
 import { CountersDraft } from './counters-draft.ts'
 import { formatAmount, formatMax } from './events.ts'
-import { heldUnder, needsHold, slotsUnder } from './holds.ts'
+import { slotsUnder } from './holds.ts'
 import type { EffectiveRule, Origin } from './policy.ts'
 import type { Usage } from './usage.ts'
 import { UsageDraft } from './usage-draft.ts'
@@ -58,15 +59,7 @@ export function ruleUses(context: Omit<LimitContext, 'prices'>, usage: Usage): r
 export function dailyUse(context: Omit<LimitContext, 'prices'>, usage: Usage): RuleUse {
   const { clock, usage: current } = observeClock(usage, context.now, context.zone)
   const rule = context.policy.rulesOf(context.limits, clock.at)[0] as EffectiveRule
-  const { window } = rule
-  const use = new CountersDraft(current.counters).select(rule)
-  return {
-    rule,
-    used: window.usedIn(use, clock),
-    held: 0,
-    resetAt: window.resetAt(use, clock),
-    clearAt: window.clearAt(use, clock),
-  }
+  return windowUse(rule, new CountersDraft(current.counters).select(rule), { clock, held: 0 })
 }
 
 export function limitStates(context: Omit<LimitContext, 'prices'>, usage: Usage): readonly LimitState[] {
@@ -77,12 +70,20 @@ export function ruleUse(rule: EffectiveRule, draft: UsageDraft): RuleUse {
   const { clock, holds } = draft
   if (rule.measure === 'concurrent')
     return { rule, used: slotsUnder(rule, holds), held: 0, resetAt: null, clearAt: null }
-  const { window } = rule
   const use = draft.useOf(rule)
+  return windowUse(rule, use, { clock, held: draft.heldUnder(rule, use) })
+}
+
+function windowUse(
+  rule: EffectiveRule,
+  use: CounterUse,
+  { clock, held }: { readonly clock: Clock; readonly held: Amount },
+): RuleUse {
+  const { window } = rule
   return {
     rule,
     used: window.usedIn(use, clock),
-    held: needsHold(rule) ? heldUnder(rule, holds, window.heldSince(use, clock)) : 0,
+    held,
     resetAt: window.resetAt(use, clock),
     clearAt: window.clearAt(use, clock),
   }

@@ -2,7 +2,6 @@ import type { RatedLimit } from '../../openai/rate-limit-headers.ts'
 import { formatInstant } from '../calendar.ts'
 import type { LimitContext } from './admission.ts'
 import { type Amount, add, compare, subtract } from './amount.ts'
-import { heldUnder, needsHold } from './holds.ts'
 import type { EffectiveRule } from './policy.ts'
 import type { Usage } from './usage.ts'
 import { UsageDraft } from './usage-draft.ts'
@@ -39,12 +38,9 @@ function isRated({ measure }: EffectiveRule): boolean {
 }
 
 function lesser(least: Least | undefined, { rule, max }: Omit<Least, 'remaining'>, draft: UsageDraft): Least {
-  const { clock, holds } = draft
   const use = draft.useOf(rule)
-  const used = rule.window.usedIn(use, clock)
-  const isHeld = holds.length > 0 && needsHold(rule)
-  const held = isHeld ? heldUnder(rule, holds, rule.window.heldSince(use, clock)) : 0
-  const remaining = subtract(max, add(used, held))
+  const used = rule.window.usedIn(use, draft.clock)
+  const remaining = subtract(max, add(used, draft.heldUnder(rule, use)))
   return least !== undefined && compare(least.remaining, remaining) <= 0 ? least : { rule, max, remaining }
 }
 

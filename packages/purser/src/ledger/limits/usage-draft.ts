@@ -1,10 +1,10 @@
 import type { NewEvent } from '../../journal/event.ts'
 import { type Amount, compare, reaches } from './amount.ts'
 import { type Clock, observeClock, withSighting } from './clock.ts'
-import type { CounterDraft } from './counter-use.ts'
+import type { CounterDraft, CounterUse } from './counter-use.ts'
 import { CountersDraft } from './counters-draft.ts'
 import { limitReached, limitThreshold, windowsDropped } from './events.ts'
-import { liveHolds, storeHolds } from './holds.ts'
+import { heldUnder, liveHolds, needsHold, storeHolds } from './holds.ts'
 import type { UserZone } from './periods.ts'
 import type { EffectiveRule } from './policy.ts'
 import type { Hold, Usage } from './usage.ts'
@@ -40,6 +40,13 @@ export class UsageDraft {
   /** The use under a rule. It is valid until another one is asked for. */
   useOf(rule: EffectiveRule): CounterDraft {
     return this.#counters.select(rule)
+  }
+
+  /** What turns in progress hold under a rule, of which this is the use. */
+  heldUnder(rule: EffectiveRule, use: CounterUse): Amount {
+    const { holds, clock } = this
+    if (holds.length === 0 || !needsHold(rule)) return 0
+    return heldUnder(rule, holds, rule.window.heldSince(use, clock))
   }
 
   addHold(hold: Hold): void {

@@ -1,10 +1,9 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import type { RowPage, RowStore, StoredRow } from '../../../storage/row-store.ts'
+import { ROW_BYTES, type RowPage, type RowStore, type StoredRow } from '../../../storage/row-store.ts'
 import {
   cursorBehind,
   pageStatement,
   parseCursor,
-  ROW_BYTES,
   ROW_SECTIONS,
   type RowSection,
   userValues,

@@ -17,6 +17,13 @@ export function prepareRecorded(database: Database, fold: TurnFold): WriteRecord
   const findUid = database.prepare('SELECT uid FROM users WHERE namespace = ? AND id = ?')
   const addSums = prepareAddSums(database)
 
+  function addNow(uid: number, namespace: string, sums: string): void {
+    for (const increment of decodeIncrements(sums)) {
+      if (increment.isOfUser) addSums.ofUser(uid, increment)
+      if (increment.isOfNamespace) addSums.ofNamespace(namespace, increment)
+    }
+  }
+
   return ({ namespace, id: user }, recorded) => {
     const { length } = recorded
     const [sums, keep] = recorded
@@ -29,15 +36,7 @@ export function prepareRecorded(database: Database, fold: TurnFold): WriteRecord
     fold.noteAppended((length - FIRST_TURN) / TURN_VALUES)
     if (length > FIRST_TURN) return
     const uid = Number(findUid.get(namespace, user)?.uid)
-    const increments = sums === null ? [] : decodeIncrements(sums)
-    addSums.ofUser(
-      uid,
-      increments.filter(({ isOfUser }) => isOfUser),
-    )
-    addSums.ofNamespace(
-      namespace,
-      increments.filter(({ isOfNamespace }) => isOfNamespace),
-    )
+    if (sums !== null) addNow(uid, namespace, sums)
     if (keep !== null) fold.trim(uid, keep)
   }
 }

@@ -102,8 +102,8 @@ export function sumOf(row: Row): SumRow {
 }
 
 export interface AddSums {
-  ofUser(uid: number, increments: Iterable<SumIncrement>): void
-  ofNamespace(namespace: string, increments: Iterable<SumIncrement>): void
+  ofUser(uid: number, increment: SumIncrement): void
+  ofNamespace(namespace: string, increment: SumIncrement): void
 }
 
 /**
@@ -119,11 +119,11 @@ export function prepareAddSums(database: Database): AddSums {
   const ofUser = add('user_sums', 'uid')
   const ofNamespace = add('sums', 'namespace')
   return {
-    ofUser(uid, increments) {
-      for (const sum of increments) ofUser.run(uid, ...sumValues(sum))
+    ofUser(uid, increment) {
+      ofUser.run(uid, ...sumValues(increment))
     },
-    ofNamespace(namespace, increments) {
-      for (const sum of increments) ofNamespace.run(namespace, ...sumValues(sum))
+    ofNamespace(namespace, increment) {
+      ofNamespace.run(namespace, ...sumValues(increment))
     },
   }
 }

@@ -2,6 +2,7 @@ import type { StatementSync } from 'node:sqlite'
 import { afterCurrentTick, systemEffects } from '../../../core/effects.ts'
 import { addAmounts, type SumIncrement } from '../../../storage/sum-store.ts'
 import type { Database } from '../database.ts'
+import { type FoldState, FoldStateRow, isFolded, isSameState } from './fold-state.ts'
 import { decodeIncrements, type ScopedIncrement } from './packed-recorded.ts'
 import { prepareAddSums } from './sums.ts'
 import { prepareTurnRows, type TurnRows } from './turn-rows.ts'
@@ -32,16 +33,6 @@ export const FOLD_LIMITS: FoldLimits = { maxWaiting: 8_192, maxWaitMs: 30_000, s
 const PAGE_TURNS = 2_048
 /** Turns of one fold, which are in memory. More wait only when processes have ended before they have folded. */
 const MAX_FOLD_TURNS = 65_536
-
-/** The row of `turn_fold`. */
-interface FoldState {
-  readonly listed: number
-  readonly folded: number
-  readonly upto: number
-  readonly nextUid: number
-  readonly nextPosition: number
-  readonly version: number
-}
 
 /** A row as a list, which takes half as long to read. */
 type WaitingTurn = readonly [position: number, uid: number, namespace: string, sums: string | null, keep: number | null]
@@ -241,8 +232,8 @@ export class TurnFold {
       if (removed >= maxRemoved) break
     }
     this.#turns.listByUser(unlisted)
-    for (const [uid, increment] of added.ofUsers.rows()) this.#addSums.ofUser(uid, [increment])
-    for (const [namespace, increment] of added.ofNamespaces.rows()) this.#addSums.ofNamespace(namespace, [increment])
+    for (const [uid, increment] of added.ofUsers.rows()) this.#addSums.ofUser(uid, increment)
+    for (const [namespace, increment] of added.ofNamespaces.rows()) this.#addSums.ofNamespace(namespace, increment)
     return written
   }
 }
@@ -277,68 +268,5 @@ class SumBatch<Owner extends number | string> {
 
   rows(): Iterable<readonly [owner: Owner, increment: SumIncrement]> {
     return this.#rows.values()
-  }
-}
-
-/** Whether a running fold has written the turn. */
-function isFolded({ folded, upto, nextUid, nextPosition }: FoldState, [position, uid]: WaitingTurn): boolean {
-  if (position <= folded) return true
-  if (position > upto) return false
-  return uid < nextUid || (uid === nextUid && position < nextPosition)
-}
-
-function isSameState(one: FoldState, other: FoldState): boolean {
-  return (
-    one.version === other.version &&
-    one.listed === other.listed &&
-    one.folded === other.folded &&
-    one.upto === other.upto &&
-    one.nextUid === other.nextUid &&
-    one.nextPosition === other.nextPosition
-  )
-}
-
-/** The row that says how far turns are folded. */
-class FoldStateRow {
-  readonly #get: StatementSync
-  readonly #set: StatementSync
-  readonly #countUp: StatementSync
-  readonly #last: StatementSync
-
-  constructor(main: Database) {
-    this.#get = main.prepare(
-      `SELECT listed, folded, upto, next_uid AS nextUid, next_position AS nextPosition, version FROM turn_fold`,
-    )
-    this.#set = main.prepare(
-      'UPDATE turn_fold SET listed = ?, folded = ?, upto = ?, next_uid = ?, next_position = ?, version = ?',
-    )
-    // SQLite gives the next turn the position behind the last one, so none that is removed may be behind the limits.
-    this.#countUp = main.prepare(`UPDATE turn_fold SET version = version + 1,
-      listed = min(listed, (SELECT coalesce(max(position), 0) FROM turns)),
-      folded = min(folded, (SELECT coalesce(max(position), 0) FROM turns)),
-      upto = min(upto, (SELECT coalesce(max(position), 0) FROM turns))`)
-    this.#last = main.prepare('SELECT coalesce(max(position), 0) AS last FROM turns')
-  }
-
-  read(): FoldState {
-    return this.#get.get() as unknown as FoldState
-  }
-
-  lastPosition(): number {
-    return Number(this.#last.get()?.last)
-  }
-
-  countUp(): void {
-    this.#countUp.run()
-  }
-
-  /** The state after a slice, whose trimming may have removed the last turns. Returns what is stored then. */
-  write(slice: FoldState): FoldState {
-    const last = this.lastPosition()
-    const { nextUid, nextPosition } = slice
-    const listed = Math.min(slice.listed, last)
-    const [folded, upto, version] = [Math.min(slice.folded, last), Math.min(slice.upto, last), slice.version + 1]
-    this.#set.run(listed, folded, upto, nextUid, nextPosition, version)
-    return { listed, folded, upto, nextUid, nextPosition, version }
   }
 }
