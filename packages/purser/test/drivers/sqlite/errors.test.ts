@@ -96,25 +96,29 @@ test('waiting for the lock of another process does not block the event loop', as
 test('invalid commits of every kind fail alone, with their own error', async () => {
   const { store } = await openInProcessStore()
   await mustCommit(store, ann, withEvents(1, 1, { id: 'taken' }))
+  const noText = Symbol('no text') as unknown as string
   const invalidChanges = [
-    withEvents(1, 1, { id: 'taken' }),
-    { records: [{ kind: 'note', name: 'n', value: Symbol('no text') as unknown as string }] },
-    { at: Number.NaN },
-    { usage: Symbol('no text') as unknown as string },
-  ]
+    [withEvents(1, 1, { id: 'taken' }), /UNIQUE/],
+    [{ records: [{ kind: 'note', name: 'n', value: noText }] }, /cannot be bound/],
+    [{ at: Number.NaN }, /NOT NULL/],
+    [{ usage: noText }, /cannot be bound/],
+  ] as const
   const outcomes = await Promise.allSettled(
     Array.from({ length: 64 }, (_, index) =>
       tryCommit(
         store,
         { namespace: NAMESPACE, id: `user ${index}` },
-        invalidChanges[index / 16] ?? withEvents(1, 1, { id: `${index}` }),
+        invalidChanges[index / 16]?.[0] ?? withEvents(1, 1, { id: `${index}` }),
       ),
     ),
   )
   for (const [index, outcome] of outcomes.entries()) {
     const isInvalid = index % 16 === 0
     assert.equal(outcome.status, isInvalid ? 'rejected' : 'fulfilled', `commit ${index}`)
-    if (outcome.status === 'rejected') assert.ok(!PurserError.is(outcome.reason, 'store_unavailable'))
+    if (outcome.status === 'rejected') {
+      assert.match(outcome.reason.message, invalidChanges[index / 16]?.[1] ?? assert.fail())
+      assert.ok(!PurserError.is(outcome.reason, 'store_unavailable'))
+    }
     const row = await store.users.load({ namespace: NAMESPACE, id: `user ${index}` })
     assert.equal(row === undefined, isInvalid)
   }
